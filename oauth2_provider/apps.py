@@ -1,0 +1,11 @@
+"""The Django app. Its label is the prefix of its tables."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class DOTConfig(AppConfig):
+    name = "oauth2_provider"
+    verbose_name = "OAuth2 Provider"
+    default_auto_field = "django.db.models.BigAutoField"
