@@ -1,4 +1,4 @@
-"""Scopes: which there are, which an application may ask for, which it gets by default (RFC 6749 section 3.3)."""
+"""Scopes: which there are, which an application may ask for, which it gets unasked (RFC 6749 section 3.3)."""
 
 from __future__ import annotations
 

@@ -353,8 +353,8 @@ class OAuth2ProviderSettings:
     def access_token_expires_in(self, request: Any = None) -> int:
         """Return the lifetime of an access token in seconds.
 
-        ACCESS_TOKEN_EXPIRE_SECONDS may be a number, a timedelta, a callable of the oauthlib request that returns
-        either, or the dotted path of such a callable.
+        ACCESS_TOKEN_EXPIRE_SECONDS may be a number, a timedelta, a callable of the oauthlib request that
+        returns either, or the dotted path of such a callable.
         """
         lifetime = self.ACCESS_TOKEN_EXPIRE_SECONDS
         if isinstance(lifetime, str):

@@ -177,6 +177,9 @@ class AbstractApplication(models.Model):
     def __str__(self) -> str:
         return self.name or self.client_id
 
+    def get_absolute_url(self) -> str:
+        return reverse("oauth2_provider:detail", args=[str(self.pk)])
+
     @property
     def default_redirect_uri(self) -> str:
         """The first registered redirect URI. Raises ImproperlyConfigured where there is none."""
@@ -215,9 +218,6 @@ class AbstractApplication(models.Model):
         due = Q(last_used__isnull=True) | Q(last_used__lte=due_before)
         type(self)._base_manager.filter(due, pk=self.pk).update(last_used=now)
         self.last_used = now
-
-    def get_absolute_url(self) -> str:
-        return reverse("oauth2_provider:detail", args=[str(self.pk)])
 
     def get_allowed_schemes(self) -> list[str]:
         """Return the schemes that this application's redirect URIs may have."""

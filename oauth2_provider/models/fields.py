@@ -30,7 +30,7 @@ class ClientSecretField(models.CharField):
 
 
 class TokenChecksumField(models.CharField):
-    """The SHA-256 of the row's token in hexadecimal: what tokens are looked up by, of one length for every token.
+    """The SHA-256 of the row's token in hexadecimal: what tokens are looked up by.
 
     Taken from `_raw_token` (see `set_token_value`), else from `token`; a row whose token is not stored keeps
     the checksum it has.

@@ -59,7 +59,7 @@ class AbstractRefreshToken(models.Model):
         return f"RefreshToken {self.pk}"
 
     def revoke(self) -> None:
-        """Stamp the token revoked and delete its access token; a token that is revoked already keeps its date.
+        """Stamp the token revoked and delete its access token; one that is revoked keeps its date.
 
         One transaction; the refresh token is locked before the access token, as rotation does.
         """
