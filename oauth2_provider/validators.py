@@ -37,8 +37,8 @@ class AllowedURIValidator(URIValidator):
     """A URI that a client may register as its `name` (used in the messages).
 
     `schemes` are the allowed schemes. A fragment is refused unless allowed (RFC 6749 section 3.1.2), and so
-    are a query and a path. With `allow_hostname_wildcard` the host may begin with `*.` or `*-`, above at least a
-    registrable domain, and never in a userinfo or port.
+    are a query and a path. With `allow_hostname_wildcard` the host may begin with `*.` or `*-`, above at
+    least a registrable domain, and never in a userinfo or port.
     """
 
     def __init__(

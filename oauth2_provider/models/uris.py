@@ -1,8 +1,8 @@
 """Who may redirect where, and who may call from where: pure functions on URIs.
 
-RFC 6749 section 3.1.2, RFC 8252 sections 7.3 and 8.3, RFC 6454. Comparison is exact but for what RFC 8252 or a
-setting allows: any port on a loopback address, query parameters beside the registered ones, and a wildcard as
-the first label of a host.
+RFC 6749 section 3.1.2, RFC 8252 sections 7.3 and 8.3, RFC 6454. Comparison is exact but for what RFC 8252 or
+a setting allows: any port on a loopback address, query parameters beside the registered ones, and a wildcard
+as the first label of a host.
 """
 
 from __future__ import annotations
