@@ -9,3 +9,6 @@ class DOTConfig(AppConfig):
     name = "oauth2_provider"
     verbose_name = "OAuth2 Provider"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from . import checks  # noqa: F401 - registers the system checks
