@@ -1,0 +1,77 @@
+"""Fixtures for the whole suite.
+
+`db` and its like (pytest-django) run on SQLite, or on the engine in the environment variable TEST_ENGINE. A test
+that must hold on several engines takes the fixture `engine` and says on which:
+
+    @on_every_engine  # from tests.engines
+    def test_something(engine): ...
+
+    @pytest.mark.parametrize("engine", ["postgresql", "mariadb"], indirect=True)
+    def test_something_else(engine): ...
+
+`engine` is a `tests.databases.EngineDatabase`: "default" for the time of the test, committed to for real, usable
+from threads and, by `engine.url`, from other processes; empty again afterwards. `redis_url` is a running server.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.databases import EngineDatabase
+from tests.servers import DIRECTORY_VARIABLE, ServerMissing, Servers
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    Servers.of_this_run()  # before any xdist worker: all of them share what it makes
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        Servers(Path(os.environ[DIRECTORY_VARIABLE])).stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if parameters.get("engine") in ("postgresql", "mariadb"):
+            item.add_marker(parameters["engine"])
+
+
+@pytest.fixture(scope="session")
+def servers() -> Servers:
+    return Servers.of_this_run()
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers: Servers) -> str:
+    try:
+        return servers.redis_url()
+    except ServerMissing as missing:
+        pytest.skip(str(missing))
+
+
+@cache
+def _engine_database(engine: str) -> EngineDatabase | str:
+    """Return the database, or why there is none; both once a process."""
+    try:
+        return EngineDatabase(engine)
+    except ServerMissing as missing:
+        return str(missing)
+
+
+@pytest.fixture
+def engine(
+    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker
+) -> Iterator[EngineDatabase]:
+    with django_db_blocker.unblock():
+        database = _engine_database(getattr(request, "param", "sqlite"))
+        if isinstance(database, str):
+            pytest.skip(database)
+        with database.as_default():
+            yield database
+            database.empty()
