@@ -124,7 +124,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('token', models.TextField(verbose_name='token')),
-                ('token_checksum', oauth2_provider.models.TokenChecksumField(db_index=True, max_length=64, unique=True, verbose_name='token checksum')),
+                ('token_checksum', oauth2_provider.models.TokenChecksumField(max_length=64, verbose_name='token checksum')),
                 ('expires', models.DateTimeField(verbose_name='expires')),
                 ('scope', models.TextField(blank=True, verbose_name='scope')),
                 ('resource', oauth2_provider.models.ResourceJSONField(blank=True, default=list, verbose_name='resource')),
@@ -140,6 +140,11 @@ class Migration(migrations.Migration):
                 'abstract': False,
                 'swappable': 'OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL',
             },
+        ),
+        migrations.AlterField(  # on its own, so that the constraint has the toolkit's name
+            model_name='accesstoken',
+            name='token_checksum',
+            field=oauth2_provider.models.TokenChecksumField(db_index=True, max_length=64, unique=True, verbose_name='token checksum'),
         ),
         migrations.CreateModel(
             name='RefreshToken',
