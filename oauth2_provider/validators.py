@@ -5,40 +5,74 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.core.exceptions import ValidationError
-from django.core.validators import URLValidator
+from django.core.validators import URLValidator, validate_ipv4_address, validate_ipv6_address
 from django.utils.encoding import force_str
 from django.utils.translation import gettext_lazy as _
 
 from .settings import oauth2_settings
 
+UNSAFE_CHARACTER = re.compile(r"[\x00-\x20\x7f\\]")
+"""What browsers strip from a URI, or read as a slash."""
+HOST_LABEL = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
+"""One label of a host name: letters of any script, digits, hyphens, and the underscores of container names."""
+SCHEMES_WITH_HOST = ("http", "https")
+
+
+def is_host(host: str) -> bool:
+    """Tell whether `host` is an IP address or a host name, of one label or many (RFC 3986 section 3.2.2)."""
+    labels = host.removesuffix(".").split(".")
+    try:
+        if ":" in host:
+            validate_ipv6_address(host)
+        elif labels[-1].isdigit():
+            validate_ipv4_address(host)
+    except ValidationError:
+        return False
+    return ":" in host or all(HOST_LABEL.fullmatch(label) for label in labels)
+
 
 class URIValidator(URLValidator):
-    """A URL of any scheme of RFC 3986 section 3.1, with dotless and container host names allowed."""
+    """An absolute URI with a scheme of `schemes` and a host, dotless ones allowed; no user information."""
 
-    scheme_re = r"^(?:[a-z][a-z0-9\.\-\+]*)://"
-    dotless_domain_re = r"(?!-)[A-Z\d-]{1,63}(?<!-)"
-    host_re = "|".join(
-        (
-            r"(?:" + URLValidator.host_re,
-            URLValidator.ipv4_re,
-            URLValidator.ipv6_re,
-            dotless_domain_re + ")",
-        )
-    )
-    port_re = r"(?::\d{2,5})?"
-    path_re = r"(?:[/?#][^\s]*)?"
-    regex = re.compile(scheme_re + host_re + port_re + path_re, re.IGNORECASE)
+    def __call__(self, value: Any) -> None:
+        parts = self.split(force_str(value))
+        if parts.scheme not in self.schemes:
+            raise self.invalid(parts.geturl(), _("this scheme is not allowed"), code="invalid_scheme")
+        self.validate_host(parts, parts.hostname)
+
+    def split(self, uri: str) -> SplitResult:
+        """Return the parts of `uri`. Raises ValidationError for what cannot be told apart safely."""
+        if UNSAFE_CHARACTER.search(uri):
+            raise self.invalid(uri, _("it has a space, a control character or a backslash"))
+        try:
+            parts = urlsplit(uri)
+            parts.port  # noqa: B018 - raises for a port that is no number
+        except ValueError as exc:
+            raise self.invalid(uri, _("it cannot be parsed")) from exc
+        return parts
+
+    def validate_host(self, parts: SplitResult, host: str | None) -> None:
+        """Raise ValidationError unless `host`, taken from `parts`, is one and stands there alone."""
+        if "@" in parts.netloc:
+            raise self.invalid(parts.geturl(), _("it has user information"))
+        if not host or not is_host(host):
+            raise self.invalid(parts.geturl(), _("it has no valid host"))
+
+    def invalid(self, uri: str, cause: Any, *, code: str = "invalid") -> ValidationError:
+        """Return the error that says why `uri` is not allowed."""
+        params = {"value": uri, "cause": cause}
+        return ValidationError(_("%(value)s is not a valid URI: %(cause)s"), code=code, params=params)
 
 
 class AllowedURIValidator(URIValidator):
     """A URI that a client may register as its `name` (used in the messages).
 
     `schemes` are the allowed schemes. A fragment is refused unless allowed (RFC 6749 section 3.1.2), and so
-    are a query and a path. With `allow_hostname_wildcard` the host may begin with `*.` or `*-`, above at
-    least a registrable domain, and never in a userinfo or port.
+    are a query and a path. With `allow_hostname_wildcard` the host may begin with `*.` or `*-`, above at least
+    two labels more. A private-use scheme goes without a host: `com.example.app:/path` (RFC 8252 section 7.1).
     """
 
     def __init__(
@@ -59,59 +93,38 @@ class AllowedURIValidator(URIValidator):
 
     def __call__(self, value: Any) -> None:
         uri = force_str(value)
-        try:
-            parts = urlsplit(uri)
-            parts.port  # noqa: B018 - raises for a port that is no number
-        except ValueError as exc:
-            raise self._invalid(_("%(name)s URI validation error. Invalid URI: %(value)s"), uri) from exc
+        parts = self.split(uri)
         if parts.scheme not in self.schemes:
-            raise self._invalid(
-                _("%(name)s URI validation error. invalid_scheme: %(value)s"), uri, code="invalid_scheme"
-            )
-        self._check_parts(parts, uri)
-        self._check_host(uri, parts.netloc)
+            raise self.invalid(uri, _("this scheme is not allowed"), code="invalid_scheme")
+        if parts.query and not self.allow_query:
+            raise self.invalid(uri, _("a query is not allowed"))
+        if "#" in uri and not self.allow_fragments:
+            raise self.invalid(uri, _("a fragment is not allowed"))
+        if parts.path and not self.allow_path:
+            raise self.invalid(uri, _("a path is not allowed"))
+        if "*" in parts.path and not self.allow_hostname_wildcard:
+            raise self.invalid(uri, _("wildcards are not allowed"))
+        if parts.netloc or parts.scheme in SCHEMES_WITH_HOST:
+            self.validate_host(parts, self._without_wildcard(parts))
+        elif not parts.path.startswith("/"):
+            raise self.invalid(uri, _("it has neither a host nor a path that begins with a slash"))
 
-    def _check_parts(self, parts: Any, uri: str) -> None:
-        refused = (
-            (parts.query and not self.allow_query, "query string must not be set"),
-            (("#" in uri) and not self.allow_fragments, "fragment not allowed"),
-            (parts.path and not self.allow_path, "path must not be set"),
-        )
-        for is_refused, cause in refused:
-            if is_refused:
-                raise self._invalid(
-                    _("%(name)s URI validation error. %(cause)s: %(value)s"), uri, cause=cause
-                )
+    def _without_wildcard(self, parts: SplitResult) -> str | None:
+        """Return the host with a plain label in place of an allowed wildcard."""
+        host = parts.hostname
+        if host is None or "*" not in host:
+            return host
+        if not self.allow_hostname_wildcard:
+            raise self.invalid(parts.geturl(), _("wildcards are not allowed"))
+        domain = host[2:]
+        if host[:2] not in ("*.", "*-") or "." not in domain.removesuffix("."):
+            cause = _("a wildcard must be the first label of a host with at least two more")
+            raise self.invalid(parts.geturl(), cause)
+        return f"wildcard{host[1:]}"
 
-    def _check_host(self, uri: str, netloc: str) -> None:
-        if "*" in uri.split("?")[0] and not self.allow_hostname_wildcard:
-            raise self._invalid(
-                _("%(name)s URI validation error. %(cause)s: %(value)s"), uri, cause="wildcards not allowed"
-            )
-        if netloc.startswith("*"):
-            uri = self._without_wildcard(uri, netloc)
-        if not netloc:
-            return  # a private-use scheme of a native app has none (RFC 8252 section 7.1)
-        try:
-            super().__call__(uri)
-        except ValidationError as exc:
-            raise self._invalid(_("%(name)s URI validation error. Invalid URI: %(value)s"), uri) from exc
-
-    def _without_wildcard(self, uri: str, netloc: str) -> str:
-        """Return `uri` with a plain label in place of the wildcard; the rest must be a domain of its own."""
-        domain = netloc[2:] if netloc[:2] in ("*.", "*-") else ""
-        if "*" in domain or "@" in netloc or domain.split(":")[0].count(".") < 1:
-            raise self._invalid(
-                _("%(name)s URI validation error. %(cause)s: %(value)s"),
-                uri,
-                cause="a wildcard must be the first label of a host with at least two more",
-            )
-        return uri.replace(netloc, "wildcard" + netloc[1:], 1)
-
-    def _invalid(self, message: Any, uri: str, *, code: str = "invalid", cause: str = "") -> ValidationError:
-        return ValidationError(
-            message, code=code, params={"name": self.name, "value": uri, "scheme": uri, "cause": cause}
-        )
+    def invalid(self, uri: str, cause: Any, *, code: str = "invalid") -> ValidationError:
+        params = {"name": self.name, "value": uri, "cause": cause}
+        return ValidationError(_("%(value)s is not a valid %(name)s: %(cause)s"), code=code, params=params)
 
 
 def redirect_uri_validator(application: Any) -> AllowedURIValidator:

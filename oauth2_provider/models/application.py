@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
@@ -24,6 +23,7 @@ from .uris import is_origin_allowed, redirect_to_uri_allowed
 
 USE_RESOLUTION = timedelta(hours=1)
 """How coarse `Application.last_used` is: an application in constant use costs one UPDATE in this time."""
+HS256_MINIMUM_BYTES = 32
 
 
 class AbstractApplication(models.Model):
@@ -243,13 +243,11 @@ class AbstractApplication(models.Model):
         uris = self.redirect_uris.split()
         if not uris and self.authorization_grant_type in needs_redirect:
             raise ValidationError(
-                _("redirect_uris cannot be empty with grant_type %(grant_type)s"),
+                _("At least one redirect URI is needed for the grant type %(grant_type)s"),
                 params={"grant_type": self.authorization_grant_type},
             )
         validate = self.get_redirect_uri_validator()
         for uri in uris:
-            if not urlsplit(uri).scheme:
-                raise ValidationError(_("redirect_uris: %(uri)s has no scheme"), params={"uri": uri})
             validate(uri)
 
     def _clean_origins(self) -> None:
@@ -259,14 +257,22 @@ class AbstractApplication(models.Model):
 
     def _clean_algorithm(self) -> None:
         if self.algorithm == self.RS256_ALGORITHM and not oauth2_settings.OIDC_RSA_PRIVATE_KEY:
-            raise ValidationError(_("You must set OIDC_RSA_PRIVATE_KEY to use RSA algorithm"))
+            raise ValidationError(_("RS256 needs the setting OIDC_RSA_PRIVATE_KEY"))
         if self.algorithm != self.HS256_ALGORITHM:
             return
         is_public = self.client_type == self.CLIENT_PUBLIC
         if is_public or self.allows_grant_type(self.GRANT_IMPLICIT, self.GRANT_OPENID_HYBRID):
-            raise ValidationError(_("You cannot use HS256 with public grants or clients"))
+            raise ValidationError(
+                _(
+                    "HS256 signs with the client secret, which no public client, implicit or hybrid flow can keep"
+                )
+            )
         if self.hash_client_secret:
-            raise ValidationError(_("You cannot use HS256 with a hashed client secret"))
+            raise ValidationError(_("HS256 signs with the client secret: it must not be hashed"))
+        if len(self.client_secret.encode()) < HS256_MINIMUM_BYTES:
+            raise ValidationError(
+                _("HS256 needs a client secret of at least 32 bytes (RFC 7518 section 3.2)")
+            )
 
     def _clean_authentication(self) -> None:
         method = self.token_endpoint_auth_method
@@ -288,11 +294,11 @@ class AbstractApplication(models.Model):
         """The key that signs this application's ID tokens; ImproperlyConfigured where there is none."""
         if self.algorithm == self.RS256_ALGORITHM:
             if not oauth2_settings.OIDC_RSA_PRIVATE_KEY:
-                raise ImproperlyConfigured("You must set OIDC_RSA_PRIVATE_KEY to use RSA algorithm")
+                raise ImproperlyConfigured("RS256 needs the setting OIDC_RSA_PRIVATE_KEY")
             return jwk_from_pem(oauth2_settings.OIDC_RSA_PRIVATE_KEY)
         if self.algorithm == self.HS256_ALGORITHM:
             return self.get_client_secret_hmac_jwk()
-        raise ImproperlyConfigured("This application does not support signed tokens")
+        raise ImproperlyConfigured("The application has no algorithm to sign ID tokens with")
 
     def get_client_signing_jwks(self) -> jwk.JWKSet | None:
         """Return the client's own public keys (RFC 7523), or None where `client_jwks` is empty."""

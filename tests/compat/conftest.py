@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from jwcrypto.jwk import JWK
 
-from tests.compat.peer import IndexUnreachable, peer_python
+from tests.compat.peer import IndexUnreachableError, peer_python
 from tests.compat.sites import Rows, Site, postgresql_database
 from tests.servers import ServerMissing, Servers
 
@@ -38,7 +38,7 @@ def peer() -> Path:
     """The interpreter that has django-oauth-toolkit."""
     try:
         return peer_python()
-    except IndexUnreachable as exc:
+    except IndexUnreachableError as exc:
         pytest.skip(f"no package index can be reached to install django-oauth-toolkit from: {exc}")
 
 

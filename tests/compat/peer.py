@@ -32,7 +32,7 @@ UNREACHABLE = (
 """What uv and pip say, in lower case, where there is no way to the package index."""
 
 
-class IndexUnreachable(Exception):
+class IndexUnreachableError(Exception):
     """No package index can be reached, and the environment is not there from an earlier run."""
 
 
@@ -40,7 +40,7 @@ def peer_python(*extra_requirements: str) -> Path:
     """Return the interpreter of the environment that has django-oauth-toolkit, made if it is not there.
 
     `extra_requirements` are installed beside it, in an environment of their own. Safe to be called by several
-    processes at once. Raises IndexUnreachable, or RuntimeError with the installer's words.
+    processes at once. Raises IndexUnreachableError, or RuntimeError with the installer's words.
     """
     requirements = [f"django-oauth-toolkit=={PEER_VERSION}", PEER_OAUTHLIB, *map(_pinned, SHARED)]
     requirements += extra_requirements
@@ -84,5 +84,5 @@ def _run(command: list[str]) -> None:
         return
     said = done.stdout + done.stderr
     if any(words in said.lower() for words in UNREACHABLE):
-        raise IndexUnreachable(said)
+        raise IndexUnreachableError(said)
     raise RuntimeError(f"{' '.join(command)} failed:\n{said}")

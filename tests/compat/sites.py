@@ -153,6 +153,6 @@ def postgresql_database(url: str, name: str) -> dict[str, Any]:
 
 
 def _rows(cursor: Any, table: str) -> list[dict[str, Any]]:
-    cursor.execute(f'SELECT * FROM "{table}" ORDER BY 1')  # noqa: S608 - names from the catalogue
+    cursor.execute(f'SELECT * FROM "{table}" ORDER BY 1')
     columns = [column[0] for column in cursor.description]
     return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]

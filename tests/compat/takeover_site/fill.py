@@ -1,7 +1,7 @@
 """Fill a migrated database with all that a site on django-oauth-toolkit 3.4.1 may hold.
 
-Run by the toolkit's interpreter. What the site's clients keep in their own pockets (tokens, codes, secrets) is
-printed as one JSON object.
+Run by the toolkit's interpreter. What the site's clients keep in their own pockets (tokens, codes, secrets)
+is printed as one JSON object.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ django.setup()
 from django.contrib.auth.models import User  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
+from takeover_site.models import Subscription  # noqa: E402
+
 from oauth2_provider.models import (  # noqa: E402
     AccessToken,
     Application,
@@ -31,7 +33,6 @@ from oauth2_provider.models import (  # noqa: E402
     set_token_value,
 )
 from oauth2_provider.settings import oauth2_settings  # noqa: E402
-from takeover_site.models import Subscription  # noqa: E402
 
 CALLBACK = "https://client.example/callback"
 VERIFIER = "a-code-verifier-that-is-long-enough-for-rfc-7636-to-like-it"
@@ -198,13 +199,13 @@ def fill_models(user: User, application: Application) -> dict[str, str]:
     )
     store_hashed(owned, future)
     store_doubled(user, application, future)
-    return {"hashed_access_token": "kept as a checksum only"}
+    return {"hashed_access_token": "kept-as-a-checksum-only"}
 
 
 def store_hashed(owned: dict, future: timezone.datetime) -> None:
     oauth2_settings.COMPLIANT_BCP_RFC9700_TOKEN_STORAGE = True
     access_token = AccessToken(expires=future, **owned)
-    set_token_value(access_token, "kept as a checksum only")
+    set_token_value(access_token, "kept-as-a-checksum-only")
     access_token.save()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+
 from oauth2_provider.settings import oauth2_settings
 
 

@@ -8,6 +8,7 @@ urlpatterns = []
 if find_spec("oauth2_provider.urls"):
     from django.http import HttpRequest, HttpResponse
     from django.urls import include, path
+
     from oauth2_provider.views.generic import ProtectedResourceView
 
     class Resource(ProtectedResourceView):

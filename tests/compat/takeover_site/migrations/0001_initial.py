@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import django.db.models.deletion
 from django.db import migrations, models
+
 from oauth2_provider.settings import oauth2_settings
 
 
