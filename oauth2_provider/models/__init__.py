@@ -14,6 +14,7 @@ from .device_grant import (
     DeviceRequest,
     create_device_grant,
 )
+from .expiry import clear_expired
 from .fields import ClientSecretField, ResourceJSONField, TokenChecksumField, token_checksum
 from .grant import AbstractGrant, Grant
 from .id_token import AbstractIDToken, IDToken
@@ -58,6 +59,7 @@ __all__ = [
     "ResourceJSONField",
     "TokenChecksumField",
     "check_redirect_to_uri_allowed",
+    "clear_expired",
     "create_device_grant",
     "get_access_token_admin_class",
     "get_access_token_model",

@@ -63,6 +63,7 @@ class AbstractAccessToken(Scoped):
         abstract = True
         verbose_name = _("access token")
         verbose_name_plural = _("access tokens")
+        indexes = [models.Index(fields=["expires"])]
 
     def __str__(self) -> str:
         return f"AccessToken {self.pk}"

@@ -52,6 +52,7 @@ class AbstractDeviceGrant(models.Model):
         abstract = True
         verbose_name = _("device grant")
         verbose_name_plural = _("device grants")
+        indexes = [models.Index(fields=["expires"])]
         constraints = [
             models.UniqueConstraint(fields=["device_code"], name="%(app_label)s_%(class)s_unique_device_code")
         ]

@@ -46,6 +46,7 @@ class AbstractGrant(Expiring):
         abstract = True
         verbose_name = _("grant")
         verbose_name_plural = _("grants")
+        indexes = [models.Index(fields=["expires"])]
 
     def __str__(self) -> str:
         return f"Grant {self.pk}"

@@ -41,6 +41,7 @@ class AbstractIDToken(Scoped):
         abstract = True
         verbose_name = _("id token")
         verbose_name_plural = _("id tokens")
+        indexes = [models.Index(fields=["expires"])]
 
     def __str__(self) -> str:
         return f"JTI: {self.jti} User: {self.user_id}"

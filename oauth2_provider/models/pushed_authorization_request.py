@@ -22,6 +22,7 @@ class AbstractPushedAuthorizationRequest(Expiring):
         abstract = True
         verbose_name = _("pushed authorization request")
         verbose_name_plural = _("pushed authorization requests")
+        indexes = [models.Index(fields=["expires"])]
         constraints = [
             models.UniqueConstraint(fields=["request_uri"], name="%(app_label)s_%(class)s_unique_request_uri")
         ]

@@ -1,0 +1,214 @@
+"""What is expired, and in which order it goes: the one definition for clean-up, previews and statistics.
+
+A stage names the rows of one table that are over at a given time. They go stage by stage, because a row may be
+held by another: an expired access token stays while a refresh token holds it, an ID token while an access token
+does. Rows are deleted window by window (see `batching`), each window in a short transaction of its own, by
+statements that carry the condition itself: a token refreshed meanwhile is not expired and stays.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import models, router, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from ..batching import Walk, Window, counted_up_to, estimated_matches, estimated_rows
+from ..settings import oauth2_settings
+from .deletion import delete_rows
+from .refresh_token import refresh_token_expire_timedelta
+from .registry import (
+    get_access_token_model,
+    get_device_grant_model,
+    get_grant_model,
+    get_id_token_model,
+    get_par_request_model,
+    get_refresh_token_model,
+)
+
+SPARSE_SHARE = 0.25
+"""Below this share of a table, its expired rows are found by the index on what expires, else by primary key."""
+COUNTED_AT_MOST = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpiryStage:
+    """The expired rows of one kind.
+
+    `expired` are the rows that go. `candidates` is what the index finds: the same table, a condition on
+    `order` alone, and every row of `expired` is among them.
+    """
+
+    name: str
+    expired: QuerySet[Any]
+    candidates: QuerySet[Any]
+    order: tuple[str, ...]
+    is_held: bool = True
+    """Whether other rows may refer to the expired ones and have to let go of them."""
+
+    @property
+    def model(self) -> type[models.Model]:
+        return self.expired.model
+
+    @property
+    def table(self) -> str:
+        return self.model._meta.db_table
+
+    def walk(self, *, by_index: bool | None = None) -> Walk:
+        """Return the order in which to look for the rows; by default the one that reads less."""
+        if self.is_sparse() if by_index is None else by_index:
+            return Walk(rows=self.candidates, fields=self.order)
+        return Walk(rows=self.model._base_manager.using(self.expired.db).order_by())
+
+    def is_sparse(self) -> bool:
+        """Tell whether few enough rows may be expired that the index on what expires is the shorter way."""
+        total = estimated_rows(self.model, self.expired.db)
+        if not total:
+            return True
+        matches = estimated_matches(self.candidates)
+        if matches is None:
+            matches = counted_up_to(self.candidates, COUNTED_AT_MOST)
+        return matches < SPARSE_SHARE * total
+
+    def delete_window(self, walk: Walk, window: Window) -> Counter[str]:
+        """Delete the expired rows of `window` in one transaction; returns the rows that went, by table."""
+        with transaction.atomic(using=self.expired.db):
+            return delete_rows(self.expired.filter(walk.inside(window)), is_held=self.is_held)
+
+
+def expiry_stages(now: datetime) -> list[ExpiryStage]:
+    """Return what is expired at `now`, in the order in which it goes."""
+    stages = [
+        _revoked_refresh_tokens(now),
+        _orphaned_refresh_tokens(),
+        _idle_refresh_tokens(now),
+        _access_tokens(now),
+        _id_tokens(now),
+        *_by_expires_alone(now),
+    ]
+    return [stage for stage in stages if stage is not None]
+
+
+def clear_expired() -> dict[str, int]:
+    """Delete what is expired, here and now, and return the rows that went by table.
+
+    Windows of CLEAR_EXPIRED_TOKENS_BATCH_SIZE rows, CLEAR_EXPIRED_TOKENS_BATCH_INTERVAL seconds between them and
+    not after the last. What is issued while it works is out of its scope.
+    """
+    counts: Counter[str] = Counter()
+    interval = oauth2_settings.CLEAR_EXPIRED_TOKENS_BATCH_INTERVAL
+    is_first = True
+    for delete in _windows(timezone.now(), oauth2_settings.CLEAR_EXPIRED_TOKENS_BATCH_SIZE):
+        if interval and not is_first:
+            time.sleep(interval)
+        is_first = False
+        counts.update(delete())
+    return dict(counts)
+
+
+def refresh_tokens_kept_forever() -> str | None:
+    """Return a sentence on what the settings keep for good, or None."""
+    if refresh_token_expire_timedelta() is not None:
+        return None
+    if oauth2_settings.REFRESH_TOKEN_REUSE_PROTECTION:
+        return (
+            "REFRESH_TOKEN_EXPIRE_SECONDS is not set: refresh tokens never expire, and with "
+            "REFRESH_TOKEN_REUSE_PROTECTION neither do revoked ones; only orphaned ones are removed."
+        )
+    return (
+        "REFRESH_TOKEN_EXPIRE_SECONDS is not set: refresh tokens that are not revoked never expire, and the "
+        "expired access tokens they hold stay with them."
+    )
+
+
+def _windows(now: datetime, size: int) -> Iterator[Callable[[], Counter[str]]]:
+    for stage in expiry_stages(now):
+        walk = stage.walk()
+        last, after = walk.last(), None
+        while last is not None:
+            window = walk.next_window(after=after, last=last, size=size)
+            if window is None:
+                break
+            after = window.upto
+            yield lambda stage=stage, walk=walk, window=window: stage.delete_window(walk, window)
+
+
+def _rows(model: Any) -> QuerySet[Any]:
+    return model._base_manager.using(router.db_for_write(model)).order_by()
+
+
+def _revoked_refresh_tokens(now: datetime) -> ExpiryStage | None:
+    """Refresh tokens revoked long enough ago that no grace period and no replay check needs them.
+
+    Under REFRESH_TOKEN_REUSE_PROTECTION a revoked row is what reveals a replay (RFC 9700 section 4.14.2): it stays for
+    REFRESH_TOKEN_EXPIRE_SECONDS, or for good where that is not set.
+    """
+    kept_for: timedelta | None = timedelta(seconds=oauth2_settings.REFRESH_TOKEN_GRACE_PERIOD_SECONDS or 0)
+    if oauth2_settings.REFRESH_TOKEN_REUSE_PROTECTION:
+        kept_for = refresh_token_expire_timedelta()
+    if kept_for is None:
+        return None
+    rows = _rows(get_refresh_token_model()).filter(revoked__lt=now - kept_for)
+    return ExpiryStage(name="revoked_refresh_tokens", expired=rows, candidates=rows, order=("revoked", "pk"))
+
+
+def _orphaned_refresh_tokens() -> ExpiryStage:
+    rows = _rows(get_refresh_token_model()).filter(access_token__isnull=True, revoked__isnull=True)
+    return ExpiryStage(name="orphaned_refresh_tokens", expired=rows, candidates=rows, order=("pk",))
+
+
+def _idle_refresh_tokens(now: datetime) -> ExpiryStage | None:
+    """Live refresh tokens that nobody used for REFRESH_TOKEN_EXPIRE_SECONDS after their access token ended."""
+    expires_after = refresh_token_expire_timedelta()
+    if expires_after is None:
+        return None
+    rows = _rows(get_refresh_token_model()).filter(revoked__isnull=True)
+    rows = rows.filter(access_token__expires__lt=now - expires_after)
+    return ExpiryStage(
+        name="idle_refresh_tokens",
+        expired=rows,
+        candidates=rows,
+        order=("access_token__expires", "pk"),
+    )
+
+
+def _access_tokens(now: datetime) -> ExpiryStage:
+    over = _rows(get_access_token_model()).filter(expires__lt=now)
+    held = Exists(_rows(get_refresh_token_model()).filter(access_token=OuterRef("pk")))
+    return ExpiryStage(
+        name="access_tokens",
+        expired=over.filter(~held),
+        candidates=over,
+        order=("expires", "pk"),
+        is_held=False,
+    )
+
+
+def _id_tokens(now: datetime) -> ExpiryStage:
+    over = _rows(get_id_token_model()).filter(expires__lt=now)
+    held = Exists(_rows(get_access_token_model()).filter(id_token=OuterRef("pk")))
+    return ExpiryStage(
+        name="id_tokens",
+        expired=over.filter(~held),
+        candidates=over,
+        order=("expires", "pk"),
+        is_held=False,
+    )
+
+
+def _by_expires_alone(now: datetime) -> Iterator[ExpiryStage]:
+    """Yield the kinds that nothing holds: authorization codes, device codes, pushed requests."""
+    kinds = (
+        ("grants", get_grant_model()),
+        ("device_grants", get_device_grant_model()),
+        ("pushed_authorization_requests", get_par_request_model()),
+    )
+    for name, model in kinds:
+        rows = _rows(model).filter(Q(expires__lt=now))
+        yield ExpiryStage(name=name, expired=rows, candidates=rows, order=("expires", "pk"))
