@@ -22,11 +22,13 @@ from pathlib import Path
 
 import pytest
 
+from tests import celery
 from tests.databases import EngineDatabase
 from tests.servers import DIRECTORY_VARIABLE, ServerMissing, Servers
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    assert celery.app.conf.broker_url == "memory://"
     Servers.of_this_run()  # before any xdist worker: all of them share what it makes
 
 

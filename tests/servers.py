@@ -1,8 +1,8 @@
 """Servers for tests: PostgreSQL and Valkey from wheels, MariaDB from PATH.
 
-Each starts when it is first asked for, listens on a socket or a free port below one directory, is shared by all
-workers of a pytest run through that directory, and is stopped by the process that made the directory. A server that cannot be
-had raises `ServerMissing` with the reason.
+Each starts when it is first asked for, keeps all it has below one directory, is shared by all workers of a
+pytest run through that directory, and is stopped by the process that made it. A server that cannot be had
+raises `ServerMissing` with the reason.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ DIRECTORY_VARIABLE = "CUSTODIAN_TEST_SERVERS"
 START_TIMEOUT_SECONDS = 60
 
 
-class ServerMissing(Exception):
+class ServerMissing(Exception):  # noqa: N818 - a fact, not a failure
     """This machine has no such server."""
 
 
@@ -221,10 +221,8 @@ def _is_postgres(pid: int) -> bool:
 
 
 def _is_alive(pid: int) -> bool:
-    try:
+    with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,0 +1,96 @@
+"""System checks of the maintenance app; each has a stable id."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.core.checks import CheckMessage, Error, register
+from django.utils.module_loading import import_string
+
+from .settings import DEFAULTS, maintenance_settings
+from .throttles import parse_time_window
+
+POSITIVE = (
+    "WINDOW_TARGET_SECONDS",
+    "WINDOW_TARGET_SECONDS_SQLITE",
+    "WINDOW_INITIAL_ROWS",
+    "WINDOW_MINIMUM_ROWS",
+    "WINDOW_MAXIMUM_ROWS",
+    "WINDOW_ATTEMPTS",
+    "LOCK_TIMEOUT_SECONDS",
+    "STATEMENT_TIMEOUT_SECONDS",
+    "SLICE_SECONDS",
+    "LEASE_SECONDS",
+    "MAXIMUM_LOSSES",
+    "HOLD_SECONDS",
+    "RUN_RETENTION_DAYS",
+)
+
+
+def register_checks() -> None:
+    """Register the checks of this module."""
+    register(check_settings)
+
+
+def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Find unknown keys and values that cannot work in MAINTENANCE."""
+    messages: list[CheckMessage] = [
+        Error(
+            f"MAINTENANCE has no setting {name!r}.",
+            hint=f"There are: {', '.join(sorted(DEFAULTS))}.",
+            id="maintenance.E001",
+        )
+        for name in sorted(maintenance_settings.user_settings.keys() - DEFAULTS.keys())
+    ]
+    messages += [
+        Error(f"MAINTENANCE[{name!r}] must be a number above 0.", id="maintenance.E002")
+        for name in POSITIVE
+        if not _is_positive(getattr(maintenance_settings, name))
+    ]
+    for problem in (_time_window(), _zone(), _lease(), _throttle()):
+        if problem:
+            messages.append(Error(problem, id="maintenance.E003"))
+    return messages
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+
+
+def _time_window() -> str | None:
+    window = maintenance_settings.TIME_WINDOW
+    if window is None:
+        return None
+    try:
+        parse_time_window(window)
+    except (ValueError, AttributeError):
+        return f"MAINTENANCE['TIME_WINDOW'] must look like '01:00-05:00', not {window!r}."
+    return None
+
+
+def _zone() -> str | None:
+    zone = maintenance_settings.TIME_WINDOW_ZONE
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, TypeError):
+        return f"MAINTENANCE['TIME_WINDOW_ZONE'] must be the name of a time zone, not {zone!r}."
+    return None
+
+
+def _lease() -> str | None:
+    lease, statement = maintenance_settings.LEASE_SECONDS, maintenance_settings.STATEMENT_TIMEOUT_SECONDS
+    if _is_positive(lease) and _is_positive(statement) and lease <= statement:
+        return "MAINTENANCE['LEASE_SECONDS'] must be longer than STATEMENT_TIMEOUT_SECONDS."
+    return None
+
+
+def _throttle() -> str | None:
+    throttle = maintenance_settings.THROTTLE
+    if throttle is None or callable(throttle):
+        return None
+    try:
+        import_string(throttle)
+    except (ImportError, TypeError, AttributeError) as error:
+        return f"MAINTENANCE['THROTTLE'] cannot be imported: {error}"
+    return None

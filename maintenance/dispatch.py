@@ -1,0 +1,45 @@
+"""Sends the one message there is: go on with run R."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import current_app
+from django.db import router, transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from .models import Run
+from .settings import maintenance_settings
+
+logger = logging.getLogger(__name__)
+
+ADVANCE = "maintenance.tasks.advance"
+PUBLISH_OPTIONS: dict[str, Any] = {
+    "retry": True,
+    "retry_policy": {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.2},
+    "ignore_result": True,
+}
+"""A caller that enqueues must not hang when the broker is away: the sweep sends what could not be sent."""
+
+
+def send_on_commit(run: Run) -> None:
+    """Send the message for `run` once the transaction that this thread is in, if any, has committed."""
+    transaction.on_commit(lambda: send(run), using=router.db_for_write(Run))
+
+
+def send(run: Run) -> bool:
+    """Send the message for `run` now; returns whether the broker took it."""
+    try:
+        current_app.send_task(
+            ADVANCE, args=[str(run.pk)], queue=maintenance_settings.QUEUE, **PUBLISH_OPTIONS
+        )
+    except (OperationalError, OSError) as error:
+        logger.warning(
+            "the broker did not take a message; the sweep will send it again",
+            extra={"action": "message_not_sent", "run": str(run.pk), "error": type(error).__name__},
+        )
+        return False
+    Run.objects.filter(pk=run.pk).update(sent=timezone.now())
+    return True

@@ -1,0 +1,207 @@
+"""What an operation is: a name, arguments, stages, a preview; and the registry of operations.
+
+Subclass `Operation`, return your stages, and `register` it: schedule, admin, command line, runs, windows, pause and
+resume come with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.serializers.json import DjangoJSONEncoder
+
+from ..exceptions import InvalidArguments, UnknownOperation
+
+Position = Any
+"""Where a stage stands: JSON that only the stage understands."""
+
+
+class OperationKind(StrEnum):
+    """What yields to what."""
+
+    HYGIENE = "hygiene"
+    """Yields to live traffic: throttles, holds, time windows."""
+    SECURITY = "security"
+    """Never held; finished means verified that nothing is left."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a run gives its operation: checked arguments, and the time that counts as now."""
+
+    arguments: Mapping[str, Any]
+    cutoff: datetime
+    run_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowResult:
+    """What one window did: the position after it, and the rows dealt with by table."""
+
+    position: Position
+    counts: Counter[str]
+
+
+class Stage:
+    """One ordered pass over one table.
+
+    `begin` fixes the bounds once, at the start, so that the work is finite; `work` does the next window in the
+    transaction that the runner holds, and returns None where nothing is left. A stage keeps no state: everything
+    it needs to go on is in the position.
+    """
+
+    name: str
+
+    def using(self) -> str:
+        """Return the alias of the database that the stage works on."""
+        raise NotImplementedError
+
+    def begin(self) -> Position | None:
+        """Return the first position, or None where there is nothing to do."""
+        raise NotImplementedError
+
+    def work(self, position: Position, size: int) -> WindowResult | None:
+        """Do the next window of about `size` rows after `position`; None: the stage is done."""
+        raise NotImplementedError
+
+    def fraction(self, position: Position) -> float:
+        """Return how much of the stage lies behind `position`, 0 to 1."""
+        return 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What a run would do now: nothing has been touched."""
+
+    counts: dict[str, int]
+    """Rows by table."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Rows by reason."""
+    samples: dict[str, list[str]] = field(default_factory=dict)
+    """A few primary keys by table; never a token."""
+    oldest: datetime | None = None
+    newest: datetime | None = None
+    path: str = "set-based"
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        return sum(self.counts.values())
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows,
+            "counts": self.counts,
+            "reasons": self.reasons,
+            "samples": self.samples,
+            "oldest": self.oldest,
+            "newest": self.newest,
+            "path": self.path,
+            "warnings": self.warnings,
+        }
+
+
+class ArgumentsForm(forms.Form):
+    """The arguments of an operation: a Django form, for the admin, JSON and the command line alike."""
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the cleaned arguments as JSON values, those left at their default omitted."""
+        values = {
+            name: value
+            for name, value in self.cleaned_data.items()
+            if value not in (None, "", []) and value != self.fields[name].initial
+        }
+        return json.loads(json.dumps(values, cls=DjangoJSONEncoder))  # type: ignore[no-any-return]
+
+
+class Operation:
+    """A kind of maintenance work. One instance serves every run; it keeps no state."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    description: ClassVar[str]
+    """One sentence for operators."""
+    kind: ClassVar[OperationKind] = OperationKind.HYGIENE
+    is_destructive: ClassVar[bool] = True
+    form_class: ClassVar[type[ArgumentsForm]] = ArgumentsForm
+    minimum_interval_seconds: ClassVar[float] = 0.0
+    """Between two runs with the same arguments that a schedule asks for."""
+
+    def clean(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return `arguments` checked and canonical. Raises InvalidArguments with what is wrong."""
+        unknown = sorted(arguments.keys() - self.form_class.base_fields.keys())
+        if unknown:
+            known = ", ".join(self.form_class.base_fields) or "none"
+            raise InvalidArguments(
+                {name: [f"{self.name} takes no such argument; it takes: {known}."] for name in unknown}
+            )
+        values = {name: form_field.initial for name, form_field in self.form_class.base_fields.items()}
+        form = self.form_class(data={**values, **arguments})
+        if not form.is_valid():
+            raise InvalidArguments(
+                {
+                    "" if name == "__all__" else name: [str(error) for error in errors]
+                    for name, errors in form.errors.items()
+                }
+            )
+        return form.canonical()
+
+    def values(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return every argument with its Python value, defaults filled in, from canonical `arguments`."""
+        initial = {name: form_field.initial for name, form_field in self.form_class.base_fields.items()}
+        form = self.form_class(data={**initial, **arguments})
+        form.full_clean()
+        return {**initial, **form.cleaned_data}
+
+    def stages(self, job: Job) -> Sequence[Stage]:
+        """Return the stages in order: the same ones each time for the same job."""
+        raise NotImplementedError
+
+    def preview(self, job: Job) -> Preview:
+        """Return what a run would do, without touching anything."""
+        raise NotImplementedError
+
+    def remaining(self, job: Job) -> int:
+        """Return how many rows are left that a finished run must not leave; asked after the last stage.
+
+        More than 0 sends a run through its stages again. 0 for operations that promise no such thing.
+        """
+        return 0
+
+    def path(self, job: Job) -> tuple[str, list[str]]:
+        """Return how rows go, "set-based" or "orm", and why."""
+        return "set-based", []
+
+
+_operations: dict[str, Operation] = {}
+
+
+def register(operation: type[Operation]) -> type[Operation]:
+    """Make an operation known by its name; usable as a class decorator. A second one of that name replaces it."""
+    _operations[operation.name] = operation()
+    return operation
+
+
+def unregister(name: str) -> None:
+    """Forget an operation."""
+    _operations.pop(name, None)
+
+
+def get_operation(name: str) -> Operation:
+    """Return the operation called `name`. Raises UnknownOperation."""
+    try:
+        return _operations[name]
+    except KeyError:
+        raise UnknownOperation(name, sorted(_operations)) from None
+
+
+def all_operations() -> list[Operation]:
+    """Return the registered operations by name."""
+    return [_operations[name] for name in sorted(_operations)]

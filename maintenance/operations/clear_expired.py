@@ -1,0 +1,80 @@
+"""clear_expired: delete what is expired, as `oauth2_provider.models.expiry` defines it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import Max, Min
+
+from oauth2_provider.batching import Walk, Window, counted_up_to
+from oauth2_provider.models.deletion import slow_path_reasons
+from oauth2_provider.models.expiry import ExpiryStage, expiry_stages, refresh_tokens_kept_forever
+
+from .base import Job, Operation, Preview, Stage
+from .walks import WalkStage
+
+COUNTED_AT_MOST = 1_000_000
+SAMPLES = 5
+
+
+class ClearExpiredStage(WalkStage):
+    """One stage of the provider's definition, worked in windows."""
+
+    def __init__(self, stage: ExpiryStage) -> None:
+        self.name = stage.name
+        self.stage = stage
+
+    def chosen_walk(self) -> Any:
+        return "index" if self.stage.is_sparse() else "pk"
+
+    def walk(self, by: Any = None) -> Walk:
+        return self.stage.walk(by_index=by == "index")
+
+    def work_window(self, walk: Walk, window: Window) -> Counter[str]:
+        return self.stage.delete_window(walk, window)
+
+    def using(self) -> str:
+        return self.stage.expired.db
+
+
+class ClearExpired(Operation):
+    name = "clear_expired"
+    title = "Clear expired"
+    description = "Deletes expired and revoked tokens, codes and pushed requests."
+    minimum_interval_seconds = 600.0
+
+    def stages(self, job: Job) -> Sequence[Stage]:
+        return [ClearExpiredStage(stage) for stage in expiry_stages(job.cutoff)]
+
+    def preview(self, job: Job) -> Preview:
+        counts: Counter[str] = Counter()
+        reasons: dict[str, int] = {}
+        samples: dict[str, list[str]] = {}
+        oldest, newest = [], []
+        for stage in expiry_stages(job.cutoff):
+            rows = counted_up_to(stage.expired, COUNTED_AT_MOST)
+            counts[stage.table] += rows
+            reasons[stage.name] = rows
+            samples[stage.name] = [str(pk) for pk in stage.expired.values_list("pk", flat=True)[:SAMPLES]]
+            if rows and hasattr(stage.model, "created"):
+                ages = stage.expired.aggregate(Min("created"), Max("created"))
+                oldest.append(ages["created__min"])
+                newest.append(ages["created__max"])
+        path, why = self.path(job)
+        kept = refresh_tokens_kept_forever()
+        return Preview(
+            counts=dict(counts),
+            reasons=reasons,
+            samples={name: keys for name, keys in samples.items() if keys},
+            oldest=min(oldest, default=None),
+            newest=max(newest, default=None),
+            path=path,
+            warnings=[*why, *([kept] if kept else [])],
+        )
+
+    def path(self, job: Job) -> tuple[str, list[str]]:
+        models = {stage.model for stage in expiry_stages(job.cutoff)}
+        reasons = [reason for model in models for reason in slow_path_reasons(model)]
+        return ("orm" if reasons else "set-based"), sorted(reasons)

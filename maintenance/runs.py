@@ -1,0 +1,263 @@
+"""The life of a Run from outside: enqueue, pause, resume, cancel, retry, and the sweep that mends what was lost.
+
+Every change of status is one conditional UPDATE along an arrow of `models.TRANSITIONS`; the loser of a race
+changes nothing and is told.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, router, transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from .dispatch import send, send_on_commit
+from .exceptions import TooSoon, TransitionRefused
+from .models import (
+    ACTIVE,
+    ENDED,
+    HELD_BY_WORKER,
+    TRANSITIONS,
+    WAITING,
+    Run,
+    RunEvent,
+    RunStatus,
+    Trigger,
+    active_key,
+    statuses_before,
+)
+from .operations import get_operation
+from .settings import maintenance_settings
+from .signals import run_failed, run_finished
+
+logger = logging.getLogger(__name__)
+
+
+def enqueue(operation: str, **arguments: Any) -> Run:
+    """Have `operation` run with `arguments` and return its Run at once; a worker does the rest.
+
+    Where a run of the same work is active already, that one is returned. Raises UnknownOperation, and
+    InvalidArguments before anything is stored.
+    """
+    return request_run(operation, arguments, trigger=Trigger.CODE)
+
+
+def request_run(
+    operation: str,
+    arguments: Mapping[str, Any],
+    *,
+    trigger: Trigger,
+    requested_by: Any = None,
+    reason: str = "",
+    dispatch: bool = True,
+) -> Run:
+    """Create the Run, or return the active one of the same operation and arguments (`run.is_new` tells which).
+
+    Raises UnknownOperation, InvalidArguments, and TooSoon for a schedule that fires within the operation's
+    minimum interval. With `dispatch=False` no message is sent: the caller works the run itself.
+    """
+    kind = get_operation(operation)
+    canonical = kind.clean(arguments)
+    if trigger is Trigger.SCHEDULE:
+        _refuse_too_soon(operation, canonical, kind.minimum_interval_seconds)
+    run = Run(
+        operation=operation,
+        arguments=canonical,
+        trigger=trigger,
+        requested_by=requested_by,
+        reason=reason,
+        active_key=active_key(operation, canonical),
+    )
+    alias = router.db_for_write(Run)
+    try:
+        with transaction.atomic(using=alias):
+            run.save(using=alias, force_insert=True)
+            note(run, RunEvent.Kind.ENQUEUED, actor=_actor(trigger, requested_by), text=reason)
+    except IntegrityError:
+        active = Run.objects.using(alias).filter(active_key=run.active_key).first()
+        if active is None:
+            return request_run(
+                operation,
+                arguments,
+                trigger=trigger,
+                requested_by=requested_by,
+                reason=reason,
+                dispatch=dispatch,
+            )
+        active.is_new = False  # type: ignore[attr-defined]
+        return active
+    run.is_new = True  # type: ignore[attr-defined]
+    logger.info("run enqueued", extra={"action": "run_enqueued", "run": str(run.pk), "operation": operation})
+    if dispatch:
+        send_on_commit(run)
+    return run
+
+
+def pause(run: Run, *, actor: str = "") -> Run:
+    """Have `run` stop after its window and wait to be resumed. Raises TransitionRefused."""
+    wanted = RunStatus.PAUSING if run_status(run) in HELD_BY_WORKER else RunStatus.PAUSED
+    return _request(run, wanted, RunEvent.Kind.PAUSE_REQUESTED, actor)
+
+
+def cancel(run: Run, *, actor: str = "") -> Run:
+    """Have `run` end after its window. What it did stays done. Raises TransitionRefused."""
+    wanted = RunStatus.CANCELLING if run_status(run) in HELD_BY_WORKER else RunStatus.CANCELLED
+    return _request(run, wanted, RunEvent.Kind.CANCEL_REQUESTED, actor)
+
+
+def resume(run: Run, *, actor: str = "") -> Run:
+    """Have a paused run go on from its cursor. Raises TransitionRefused."""
+    move(run, RunStatus.ENQUEUED, from_=[RunStatus.PAUSED], not_before=None, hold_reason="")
+    note(run, RunEvent.Kind.RESUMED, actor=actor)
+    send_on_commit(run)
+    return run
+
+
+def retry(run: Run, *, actor: str = "") -> Run:
+    """Have a failed run go on from its cursor. Raises TransitionRefused, also where the same work is active anew."""
+    try:
+        with transaction.atomic(using=router.db_for_write(Run)):
+            move(
+                run,
+                RunStatus.ENQUEUED,
+                from_=[RunStatus.FAILED],
+                active_key=active_key(run.operation, run.arguments),
+                finished=None,
+                losses=0,
+                error_class="",
+                error_message="",
+                traceback="",
+            )
+    except IntegrityError as exc:
+        raise TransitionRefused(run.pk, "replaced by an active run of the same work", "enqueued") from exc
+    note(run, RunEvent.Kind.RETRY, actor=actor)
+    send_on_commit(run)
+    return run
+
+
+def move(run: Run, to: RunStatus, *, from_: Iterable[RunStatus] | None = None, **values: Any) -> Run:
+    """Change the status of `run` to `to` and set `values`, if an arrow of the table leads there.
+
+    Raises TransitionRefused where the row stands elsewhere. `run` is fresh afterwards.
+    """
+    allowed = statuses_before(to) if from_ is None else [s for s in from_ if to in TRANSITIONS[s]]
+    if to in ENDED:
+        values = {"active_key": None, "finished": timezone.now(), "lease_until": None, **values}
+    changed = _rows(run).filter(status__in=allowed).update(status=to, **values)
+    run.refresh_from_db()
+    if not changed:
+        raise TransitionRefused(run.pk, run.status, to)
+    logger.info(
+        "run changed its status",
+        extra={"action": "run_moved", "run": str(run.pk), "operation": run.operation, "status": str(to)},
+    )
+    if to in ENDED:
+        _announce_end(run)
+    return run
+
+
+def note(run: Run, kind: RunEvent.Kind, *, text: str = "", actor: str = "") -> None:
+    """Add to the log of `run`."""
+    RunEvent.objects.using(router.db_for_write(Run)).create(run_id=run.pk, kind=kind, text=text, actor=actor)
+
+
+def run_status(run: Run) -> str:
+    """Return the status as the database has it."""
+    return str(_rows(run).values_list("status", flat=True).get())
+
+
+def sweep() -> list[Run]:
+    """Send on what waits without a message, whose worker was lost, or whose hold is over; returns those runs.
+
+    Called by beat each minute and at the start of a worker. The third loss in a row without progress fails a run.
+    """
+    for run in _lost():
+        _take_back(run)
+    swept = list(_due())
+    for run in swept:
+        send(run)
+    return swept
+
+
+def _request(run: Run, wanted: RunStatus, kind: RunEvent.Kind, actor: str) -> Run:
+    try:
+        move(run, wanted)
+    except TransitionRefused:
+        # the worker ended its slice or began one meanwhile: the other of the two arrows
+        other = {
+            RunStatus.PAUSING: RunStatus.PAUSED,
+            RunStatus.PAUSED: RunStatus.PAUSING,
+            RunStatus.CANCELLING: RunStatus.CANCELLED,
+            RunStatus.CANCELLED: RunStatus.CANCELLING,
+        }[wanted]
+        move(run, other)
+    note(run, kind, actor=actor)
+    return run
+
+
+def _lost() -> QuerySet[Run]:
+    """Runs whose worker has not renewed its lease."""
+    return Run.objects.filter(status__in=HELD_BY_WORKER, lease_until__lt=timezone.now())
+
+
+def _due() -> QuerySet[Run]:
+    """Runs that wait, may go on, and have no message under way that is younger than a lease."""
+    now = timezone.now()
+    unsent = Q(sent__isnull=True) | Q(sent__lt=now - timedelta(seconds=maintenance_settings.LEASE_SECONDS))
+    released = Q(not_before__isnull=True) | Q(not_before__lte=now)
+    held = Q(not_before__isnull=False) & (Q(sent__isnull=True) | Q(sent__lt=F("not_before")))
+    return Run.objects.filter(released, unsent | held, status__in=WAITING)
+
+
+def _take_back(run: Run) -> None:
+    """Release a run from a lost worker, as what its status asks for; the fence keeps that worker out."""
+    fenced = _rows(run).filter(fence=run.fence, lease_until__lt=timezone.now())
+    if not fenced.update(fence=F("fence") + 1, losses=F("losses") + 1, lease_until=None, sent=None):
+        return
+    run.refresh_from_db()
+    note(run, RunEvent.Kind.LOST, text=f"no sign of {run.lease_holder or 'its worker'}")
+    try:
+        if run.status == RunStatus.PAUSING:
+            move(run, RunStatus.PAUSED)
+        elif run.status == RunStatus.CANCELLING:
+            move(run, RunStatus.CANCELLED)
+        elif run.losses >= maintenance_settings.MAXIMUM_LOSSES:
+            message = f"{run.losses} workers were lost in a row without progress."
+            move(run, RunStatus.FAILED, error_class="WorkerLost", error_message=message)
+        else:
+            move(run, RunStatus.INTERRUPTED)
+    except TransitionRefused:
+        logger.info("run moved meanwhile", extra={"action": "sweep_overtaken", "run": str(run.pk)})
+
+
+def _refuse_too_soon(operation: str, arguments: dict[str, Any], interval: float) -> None:
+    if not interval:
+        return
+    earliest = timezone.now() - timedelta(seconds=interval)
+    last = (
+        Run.objects.filter(operation=operation, arguments=arguments, created__gt=earliest)
+        .exclude(status__in=ACTIVE)
+        .order_by("-created")
+        .first()
+    )
+    if last is not None:
+        raise TooSoon(operation, (last.created - earliest).total_seconds())
+
+
+def _announce_end(run: Run) -> None:
+    signal = run_failed if run.status == RunStatus.FAILED else run_finished
+    transaction.on_commit(
+        lambda: signal.send_robust(sender=Run, run=run) and None, using=router.db_for_write(Run)
+    )
+
+
+def _actor(trigger: Trigger, requested_by: Any) -> str:
+    return requested_by.get_username() if requested_by is not None else str(trigger.label)
+
+
+def _rows(run: Run) -> QuerySet[Run]:
+    return Run.objects.using(router.db_for_write(Run)).filter(pk=run.pk)

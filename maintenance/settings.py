@@ -1,0 +1,61 @@
+"""The settings of the maintenance app: the dict MAINTENANCE, with every default, its unit and its meaning.
+
+Read live as attributes of `maintenance_settings`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+DEFAULTS: dict[str, Any] = {
+    # -- windows
+    "WINDOW_TARGET_SECONDS": 0.4,  # what one window should take
+    "WINDOW_TARGET_SECONDS_SQLITE": 0.05,  # there a window locks out every other writer
+    "WINDOW_INITIAL_ROWS": 1000,
+    "WINDOW_MINIMUM_ROWS": 100,
+    "WINDOW_MAXIMUM_ROWS": 50_000,
+    "WINDOW_GROWTH": 1.5,  # at most, from one window to the next
+    "WINDOW_ATTEMPTS": 6,  # of one window, after deadlocks, timeouts and lost connections
+    "LOCK_TIMEOUT_SECONDS": 1.0,
+    "STATEMENT_TIMEOUT_SECONDS": 10.0,
+    # -- slices and leases
+    "SLICE_SECONDS": 20.0,  # how long one Celery task works on a run
+    "LEASE_SECONDS": 60.0,  # how long a run belongs to a worker that says nothing
+    "MAXIMUM_LOSSES": 3,  # workers lost in a row without progress before a run fails
+    "QUEUE": "maintenance",
+    # -- throttles, for hygiene operations only
+    "NICE_RATIO": 0.0,  # seconds of rest for each second of work
+    "TIME_WINDOW": None,  # "01:00-05:00"
+    "TIME_WINDOW_ZONE": "UTC",
+    "REPLICATION_LAG_SECONDS": None,  # PostgreSQL: hold above this
+    "RUN_SECONDS": None,  # a run that worked longer is interrupted until it is retried
+    "THROTTLE": None,  # dotted path of callable(run) -> None, or (seconds, reason) to hold
+    "HOLD_SECONDS": 25.0,  # how long a held run rests before it looks again
+    # -- record
+    "RUN_RETENTION_DAYS": 90,
+}
+
+
+class MaintenanceSettings:
+    """The settings as attributes. Raises AttributeError for an unknown name."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in DEFAULTS:
+            raise AttributeError(f"Unknown MAINTENANCE setting: {name}")
+        return self.user_settings.get(name, DEFAULTS[name])
+
+    @property
+    def user_settings(self) -> dict[str, Any]:
+        return getattr(settings, "MAINTENANCE", None) or {}
+
+    @property
+    def throttle(self) -> Any:
+        """The site's own throttle, imported; None where there is none."""
+        value = self.THROTTLE
+        return import_string(value) if isinstance(value, str) else value
+
+
+maintenance_settings = MaintenanceSettings()

@@ -1,0 +1,70 @@
+"""The Celery tasks: thin triggers that have a run made, one slice of a run, and the sweep."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+from typing import Any
+
+from celery import Task, shared_task
+from celery.signals import worker_ready, worker_shutting_down
+
+from . import runs
+from .exceptions import TooSoon
+from .models import Trigger
+from .runner import Runner
+from .settings import maintenance_settings
+
+logger = logging.getLogger(__name__)
+
+_shutting_down = multiprocessing.Event()
+"""Made at import, before a prefork pool forks: set in the main process, seen in its children."""
+
+
+@worker_shutting_down.connect
+def _stop_slices(**kwargs: Any) -> None:
+    _shutting_down.set()
+
+
+@worker_ready.connect
+def _sweep_at_start(**kwargs: Any) -> None:
+    sweep.delay()
+
+
+@shared_task(bind=True, queue=maintenance_settings.QUEUE, ignore_result=True)
+def clear_expired(self: Task) -> str | None:
+    """Have what is expired deleted; returns the run's id."""
+    return _trigger(self, "clear_expired", {})
+
+
+@shared_task(bind=True, queue=maintenance_settings.QUEUE, ignore_result=True)
+def purge_runs(self: Task, days: int | None = None) -> str | None:
+    """Have the record of old runs deleted."""
+    return _trigger(self, "purge_runs", {"days": days})
+
+
+@shared_task(
+    queue=maintenance_settings.QUEUE, ignore_result=True, acks_late=True, soft_time_limit=60, time_limit=120
+)
+def advance(run_id: str) -> None:
+    """Work one slice of the run."""
+    Runner(
+        run_id, budget_seconds=maintenance_settings.SLICE_SECONDS, must_stop=_shutting_down.is_set
+    ).advance()
+
+
+@shared_task(queue=maintenance_settings.QUEUE, ignore_result=True)
+def sweep() -> int:
+    """Send on what waits and take back what was lost; returns how many runs that were."""
+    return len(runs.sweep())
+
+
+def _trigger(task: Task, operation: str, arguments: dict[str, Any]) -> str | None:
+    is_scheduled = bool(getattr(task.request, "periodic_task_name", None))
+    given = {name: value for name, value in arguments.items() if value is not None}
+    try:
+        run = runs.request_run(operation, given, trigger=Trigger.SCHEDULE if is_scheduled else Trigger.CODE)
+    except TooSoon as too_soon:
+        logger.warning(str(too_soon), extra={"action": "run_too_soon", "operation": operation})
+        return None
+    return str(run.pk)

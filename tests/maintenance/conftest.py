@@ -1,0 +1,40 @@
+"""Rows to clear, and an operation's run at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from oauth2_provider.models import AccessToken, Application
+
+
+@pytest.fixture
+def make_tokens() -> Callable[..., Application]:
+    """Return a function that stores `expired` and `live` access tokens of one application."""
+
+    def make(*, expired: int = 0, live: int = 0, **application: Any) -> Application:
+        now = timezone.now()
+        owner, _ = Application.objects.get_or_create(
+            client_id="client", defaults={"client_secret": "", **application}
+        )
+        AccessToken.objects.bulk_create(
+            AccessToken(
+                token=f"{kind} {number}",
+                token_checksum=f"{kind} {number}",
+                expires=now + end,
+                application=owner,
+                scope="read",
+            )
+            for kind, count, end in (
+                ("expired", expired, timedelta(hours=-1)),
+                ("live", live, timedelta(hours=1)),
+            )
+            for number in range(count)
+        )
+        return owner
+
+    return make
