@@ -10,10 +10,13 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
 
-SQUASHED_MIGRATIONS = (
-    "0001_squashed_0022_refreshtoken_token_family_index",
-    "0002_squashed_0025_pushed_authorization_requests",
+RELEASED_MIGRATIONS = (
+    "0001_squashed_0003_auto_20201211_1314",
+    "0004_squashed_0022_refreshtoken_token_family_index",
 )
+"""Replace those of django-oauth-toolkit up to 3.4.1."""
+UNRELEASED_MIGRATION = "0023_squashed_0025_pushed_authorization_requests"
+"""Replaces those that follow 3.4.1."""
 
 
 @register(Tags.database)
@@ -27,7 +30,7 @@ def check_migration_state(
     messages: list[CheckMessage] = []
     for alias in databases or ():
         applied = _applied_migrations(alias)
-        if applied.isdisjoint(SQUASHED_MIGRATIONS):
+        if applied.isdisjoint((*RELEASED_MIGRATIONS, UNRELEASED_MIGRATION)):
             messages += _takeover_messages(alias, applied)
     return messages
 
@@ -40,7 +43,8 @@ def _applied_migrations(alias: str) -> set[str]:
 def _takeover_messages(alias: str, applied: set[str]) -> Iterable[CheckMessage]:
     if not applied:
         return
-    released, unreleased = (_replaced_by(name) for name in SQUASHED_MIGRATIONS)
+    released = [name for migration in RELEASED_MIGRATIONS for name in _replaced_by(migration)]
+    unreleased = _replaced_by(UNRELEASED_MIGRATION)
     last = max(applied & {*released, *unreleased}, default="none of its migrations")
     if not applied.issuperset(released):
         yield Error(

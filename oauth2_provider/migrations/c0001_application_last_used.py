@@ -11,7 +11,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("oauth2_provider", "0002_squashed_0025_pushed_authorization_requests"),
+        ("oauth2_provider", "0023_squashed_0025_pushed_authorization_requests"),
     ]
 
     operations = [

@@ -14,8 +14,8 @@ OWN_APPLICATION_COLUMNS = {
     "last_used": None,
 }
 """Columns beyond 3.4.1, with what a row that was there before gets."""
-SQUASH_OF_3_4_1 = "0001_squashed_0022_refreshtoken_token_family_index"
-SQUASH_OF_NEXT = "0002_squashed_0025_pushed_authorization_requests"
+SQUASH_OF_3_4_1 = "0004_squashed_0022_refreshtoken_token_family_index"
+SQUASH_OF_NEXT = "0023_squashed_0025_pushed_authorization_requests"
 
 
 def test_every_row_is_there_after_the_takeover_as_it_was_before(takeover: Takeover) -> None:
@@ -75,7 +75,7 @@ def test_a_taken_over_database_has_the_schema_of_a_fresh_one(takeover: Takeover,
     assert takeover.site.schema() == fresh.schema()
 
 
-def test_the_first_migration_makes_the_schema_of_the_toolkit_name_by_name(new_site: NewSite) -> None:
+def test_the_first_migrations_make_the_schema_of_the_toolkit_name_by_name(new_site: NewSite) -> None:
     ours, toolkit = new_site(), new_site()
     succeed(ours.ours("django", "migrate", "-v0", "oauth2_provider", SQUASH_OF_3_4_1))
     succeed(toolkit.toolkit("django", "migrate", "-v0", "oauth2_provider"))

@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
     ]
 
     dependencies = [
-        ('oauth2_provider', '0001_squashed_0022_refreshtoken_token_family_index'),
+        ('oauth2_provider', '0004_squashed_0022_refreshtoken_token_family_index'),
     ]
 
     operations = [

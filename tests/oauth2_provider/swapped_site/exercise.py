@@ -1,0 +1,66 @@
+"""Make the site's migrations, migrate, and use every model once. Prints each model's table as JSON.
+
+`house/` must be writable: run it from a copy.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from datetime import timedelta
+from io import StringIO
+
+import django
+
+django.setup()
+
+from django.contrib.auth.models import User  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from oauth2_provider import models as provider  # noqa: E402
+
+
+def main() -> None:
+    call_command("makemigrations", "house", verbosity=0)
+    call_command("migrate", verbosity=0)
+    output = StringIO()
+    call_command("makemigrations", check_changes=True, stdout=output)
+    tables = {name: model._meta.db_table for name, model in use_models().items()}
+    json.dump({"tables": tables, "changes": output.getvalue().strip()}, sys.stdout)
+
+
+def use_models() -> dict:
+    """Create one row of each model, revoke a token, clear what is expired; returns the models by name."""
+    now = timezone.now()
+    user = User.objects.create(username="ann")
+    application_model = provider.get_application_model()
+    application = application_model.objects.create(
+        user=user, client_type="public", authorization_grant_type="authorization-code"
+    )
+    owner = {"user": user, "application": application}
+    past, future = now - timedelta(days=1), now + timedelta(days=1)
+    id_token = provider.get_id_token_model().objects.create(expires=future, **owner)
+    access_token = provider.get_access_token_model().objects.create(
+        token="live", expires=future, id_token=id_token, **owner
+    )
+    refresh_token = provider.get_refresh_token_model().objects.create(
+        token="refresh", access_token=access_token, token_family=uuid.uuid4(), **owner
+    )
+    grant = provider.get_grant_model().objects.create(code="c", expires=past, **owner)
+    device_grant = provider.get_device_grant_model().objects.create(device_code="d", expires=past, user=user)
+    request = provider.get_par_request_model().objects.create(request_uri="urn:x", expires=past)
+    refresh_token.revoke_family(refresh_token.token_family)
+    provider.clear_expired()
+    left = [
+        type(row)._base_manager.filter(pk=row.pk).count()
+        for row in (access_token, grant, device_grant, request)
+    ]
+    if left != [0, 0, 0, 0]:
+        raise SystemExit(f"left behind: {left}")
+    rows = (application, id_token, access_token, refresh_token, grant, device_grant, request)
+    return {type(row).__name__: type(row) for row in rows}
+
+
+main()

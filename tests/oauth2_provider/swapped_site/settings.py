@@ -1,0 +1,28 @@
+"""SWAPPED names the models that are the site's own, separated by commas; the database is in memory."""
+
+from __future__ import annotations
+
+import os
+
+SETTINGS = {
+    "Application": "OAUTH2_PROVIDER_APPLICATION_MODEL",
+    "Grant": "OAUTH2_PROVIDER_GRANT_MODEL",
+    "IDToken": "OAUTH2_PROVIDER_ID_TOKEN_MODEL",
+    "AccessToken": "OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL",
+    "RefreshToken": "OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL",
+    "DeviceGrant": "OAUTH2_PROVIDER_DEVICE_GRANT_MODEL",
+    "PushedAuthorizationRequest": "OAUTH2_PROVIDER_PAR_REQUEST_MODEL",
+}
+SWAPPED = os.environ["SWAPPED"].split(",")
+globals().update(
+    {
+        setting: f"{'house' if name in SWAPPED else 'oauth2_provider'}.{name}"
+        for name, setting in SETTINGS.items()
+    }
+)
+
+SECRET_KEY = "a key for tests only"
+USE_TZ = True
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "house", "oauth2_provider"]
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
