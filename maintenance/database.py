@@ -27,7 +27,7 @@ def set_timeouts(using: str, *, in_transaction: bool = False) -> None:
     elif connection.vendor == "mysql" and not in_transaction:
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION innodb_lock_wait_timeout = %s", [max(1, round(lock))])
-            if connection.mysql_is_mariadb:
+            if connection.mysql_is_mariadb:  # type: ignore[attr-defined]
                 cursor.execute("SET SESSION max_statement_time = %s", [statement])
 
 
@@ -40,7 +40,7 @@ def reset_timeouts(using: str) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION innodb_lock_wait_timeout = DEFAULT")
-        if connection.mysql_is_mariadb:
+        if connection.mysql_is_mariadb:  # type: ignore[attr-defined]
             cursor.execute("SET SESSION max_statement_time = DEFAULT")
 
 

@@ -20,7 +20,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import (
-    DatabaseError,
     IntegrityError,
     InterfaceError,
     OperationalError,
@@ -250,7 +249,7 @@ class Runner:
         positions[number] = position
         return {**cursor, "positions": positions, "stage": number if position is not None else number + 1}
 
-    def _recover(self, error: DatabaseError, attempt: int) -> None:
+    def _recover(self, error: Exception, attempt: int) -> None:
         """Make ready to try the window again: a sound connection, the row as it is, a smaller window, a pause."""
         for alias in {self.alias, self._using()}:
             connection = connections[alias]

@@ -116,7 +116,7 @@ def delete_window(rows: QuerySet[Any]) -> int:
 
     Neither signals nor cascades: the caller has dealt with what refers to them.
     """
-    return rows._raw_delete(rows.db) or 0  # type: ignore[attr-defined,no-any-return]
+    return rows._raw_delete(rows.db) or 0
 
 
 def estimated_rows(model: type[models.Model], using: str) -> int | None:

@@ -118,7 +118,7 @@ class ArgumentsForm(forms.Form):
             for name, value in self.cleaned_data.items()
             if value not in (None, "", []) and value != self.fields[name].initial
         }
-        return json.loads(json.dumps(values, cls=DjangoJSONEncoder))  # type: ignore[no-any-return]
+        return json.loads(json.dumps(values, cls=DjangoJSONEncoder))
 
 
 class Operation:

@@ -176,7 +176,7 @@ def _use_of(rows: QuerySet[Any]) -> dict[Any, datetime | None]:
 def _delete_statement(rows: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
     query = rows.query.clone()
     query.__class__ = orm_sql.DeleteQuery
-    return query.get_compiler(rows.db).as_sql()  # type: ignore[no-any-return]
+    return query.get_compiler(rows.db).as_sql()
 
 
 def _column(model: type[models.Model], name: str) -> str:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import models, router, transaction
@@ -136,7 +137,7 @@ def _windows(now: datetime, size: int) -> Iterator[Callable[[], Counter[str]]]:
             if window is None:
                 break
             after = window.upto
-            yield lambda stage=stage, walk=walk, window=window: stage.delete_window(walk, window)
+            yield partial(stage.delete_window, walk, window)
 
 
 def _rows(model: Any) -> QuerySet[Any]:
