@@ -153,6 +153,7 @@ def postgresql_database(url: str, name: str) -> dict[str, Any]:
 
 
 def _rows(cursor: Any, table: str) -> list[dict[str, Any]]:
-    cursor.execute(f'SELECT * FROM "{table}" ORDER BY 1')
+    cursor.execute(f'SELECT * FROM "{table}"')
     columns = [column[0] for column in cursor.description]
-    return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+    return sorted(rows, key=lambda row: str(row.get("id", row)))
