@@ -12,7 +12,11 @@ from .validity import Expiring
 
 
 class AbstractGrant(Expiring):
-    """An authorization code with what it was given for."""
+    """An authorization code with what it was given for.
+
+    A redeemed code stays until it expires, with what was issued from it, so that a second use can be recognized
+    and answered by revoking that (RFC 6749 section 4.1.2).
+    """
 
     CODE_CHALLENGE_PLAIN = "plain"
     CODE_CHALLENGE_S256 = "S256"
@@ -41,6 +45,11 @@ class AbstractGrant(Expiring):
     nonce = models.CharField(_("nonce"), max_length=255, blank=True, default="")
     claims = models.TextField(_("claims"), blank=True)
     resource = ResourceJSONField(_("resource"), default=list, blank=True)
+    redeemed = models.DateTimeField(_("redeemed"), null=True, blank=True, default=None, editable=False)
+    token_family = models.UUIDField(_("token family"), null=True, blank=True, default=None, editable=False)
+    token_checksum = models.CharField(
+        _("token checksum"), max_length=64, blank=True, default="", editable=False
+    )
 
     class Meta:
         abstract = True

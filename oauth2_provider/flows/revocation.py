@@ -1,0 +1,80 @@
+"""What revoking means (RFC 7009 section 2.1, RFC 6749 section 4.1.2, RFC 9700 section 4.14.2).
+
+A refresh token is stamped and kept, its access token is deleted; revoking an access token ends the refresh token that
+came with it. Locks go to refresh tokens first, in the order of their keys.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import router, transaction
+from django.db.models import Q
+
+from ..models import (
+    get_access_token_model,
+    get_refresh_token_model,
+    revoke_access_token,
+    token_checksum,
+)
+from ..models.deletion import delete_rows
+
+
+def delete_access_token(pk: Any) -> None:
+    """Delete one access token that nothing refers to any more."""
+    model = get_access_token_model()
+    delete_rows(model._base_manager.using(router.db_for_write(model)).filter(pk=pk).order_by(), is_held=False)
+
+
+def revoke_presented_token(token: str, *, application_id: Any, hint: str | None = None) -> bool:
+    """Revoke `token` if it was issued to the application; returns whether there was one.
+
+    `hint` ("access_token" or "refresh_token") says where to look first; a wrong one does no harm.
+    """
+    checksum = token_checksum(token)
+    finders = (
+        [_revoke_refresh, _revoke_access] if hint == "refresh_token" else [_revoke_access, _revoke_refresh]
+    )
+    return any(revoke(checksum, application_id) for revoke in finders)
+
+
+def revoke_family(token_family: UUID) -> None:
+    """Revoke every live refresh token of the family and delete their access tokens."""
+    get_refresh_token_model().revoke_family(token_family)
+
+
+def revoke_issued_from(grant: Any) -> None:
+    """Revoke what was issued from an authorization code that is presented again (RFC 6749 section 4.1.2)."""
+    with transaction.atomic(using=router.db_for_write(get_refresh_token_model())):
+        if grant.token_family is not None:
+            revoke_family(grant.token_family)
+        for token in get_access_token_model()._base_manager.filter(token_checksum=grant.token_checksum):
+            token.revoke()
+
+
+def revoke_user_access(user: Any, application: Any) -> None:
+    """End all that `user` granted to `application`: the page of authorized tokens."""
+    tokens = get_refresh_token_model()._base_manager.filter(user=user, application=application)
+    for refresh_token in tokens.filter(revoked__isnull=True).order_by("pk"):
+        refresh_token.revoke()
+    for access_token in get_access_token_model()._base_manager.filter(Q(user=user), application=application):
+        access_token.revoke()
+
+
+def _revoke_access(checksum: str, application_id: Any) -> bool:
+    tokens = get_access_token_model()._base_manager.select_related("refresh_token")
+    token = tokens.filter(token_checksum=checksum, application_id=application_id).first()
+    if token is None:
+        return False
+    revoke_access_token(token)
+    return True
+
+
+def _revoke_refresh(checksum: str, application_id: Any) -> bool:
+    tokens = get_refresh_token_model()._base_manager
+    token = tokens.filter(token_checksum=checksum, application_id=application_id).first()
+    if token is None:
+        return False
+    token.revoke()
+    return True

@@ -1,0 +1,113 @@
+"""The authorization endpoint's hooks (RFC 6749 section 3.1, RFC 7636, RFC 8707)."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from ..bcp import bcp_compliant
+from ..models import get_grant_model
+from ..scopes import get_scopes_backend
+from ..settings import oauth2_settings
+from . import pkce
+from .resources import requested_resources
+
+
+class AuthorizationHooks:
+    """Checks an authorization request, and stores the code it ends in."""
+
+    def validate_redirect_uri(
+        self, client_id: str, redirect_uri: str, request: Any, *args: Any, **kwargs: Any
+    ) -> bool:
+        """Tell whether the client registered `redirect_uri`."""
+        return bool(request.client.redirect_uri_allowed(redirect_uri))
+
+    def get_default_redirect_uri(self, client_id: str, request: Any, *args: Any, **kwargs: Any) -> str | None:
+        """Return the redirect URI of a request that names none: the only one registered (RFC 6749 section 3.1.2.3)."""
+        uris = request.client.redirect_uris.split()
+        return uris[0] if uris else None
+
+    def validate_response_type(
+        self, client_id: str, response_type: str, client: Any, request: Any, *args: Any, **kwargs: Any
+    ) -> bool:
+        """Tell whether the client may use `response_type`; the request's PKCE and resources are checked here too."""
+        pkce.check_challenge(request)
+        self._check_and_set_request_resource(request)
+        if response_type == "code":
+            return client.allows_grant_type(client.GRANT_AUTHORIZATION_CODE, client.GRANT_OPENID_HYBRID)
+        return self._validate_implicit_response_type(response_type, client)
+
+    def _validate_implicit_response_type(self, response_type: str, client: Any) -> bool:
+        """Tell whether the client may get tokens from the authorization endpoint (RFC 9700 section 2.1.2)."""
+        parts = set(response_type.split())
+        if "token" in parts and bcp_compliant("IMPLICIT_GRANT"):
+            return False
+        if not parts <= {"code", "token", "id_token"}:
+            return False
+        if "code" in parts:
+            return client.allows_grant_type(client.GRANT_OPENID_HYBRID)
+        return client.allows_grant_type(client.GRANT_IMPLICIT)
+
+    def validate_scopes(
+        self, client_id: str, scopes: list[str], client: Any, request: Any, *args: Any, **kwargs: Any
+    ) -> bool:
+        """Tell whether the client may ask for all of `scopes`."""
+        available = get_scopes_backend().get_available_scopes(application=client, request=request)
+        return set(scopes) <= set(available)
+
+    def get_default_scopes(self, client_id: str, request: Any, *args: Any, **kwargs: Any) -> list[str]:
+        """Return the scopes of a request that names none."""
+        return get_scopes_backend().get_default_scopes(application=request.client, request=request)
+
+    def is_pkce_required(self, client_id: str, request: Any) -> bool:
+        """Return PKCE_REQUIRED, asked for this client where it is callable."""
+        required = oauth2_settings.PKCE_REQUIRED
+        return bool(required(client_id)) if callable(required) else bool(required)
+
+    def is_origin_allowed(self, client_id: str, origin: str, request: Any, *args: Any, **kwargs: Any) -> bool:
+        """Tell whether scripts of `origin` may read the token endpoint's answer to this client."""
+        return request.client is not None and bool(request.client.origin_allowed(origin))
+
+    def save_authorization_code(
+        self, client_id: str, code: dict[str, str], request: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        """Store the code that is about to be sent."""
+        self._create_authorization_code(request, code)
+
+    def _create_authorization_code(self, request: Any, code: dict[str, str], expires: Any = None) -> Any:
+        """Store the code with what it was given for; it lives AUTHORIZATION_CODE_EXPIRE_SECONDS."""
+        lifetime = timedelta(seconds=oauth2_settings.AUTHORIZATION_CODE_EXPIRE_SECONDS)
+        return get_grant_model().objects.create(
+            application=request.client,
+            user=request.user,
+            code=code["code"],
+            expires=expires or timezone.now() + lifetime,
+            redirect_uri=request.redirect_uri,
+            scope=" ".join(request.scopes),
+            code_challenge=request.code_challenge or "",
+            code_challenge_method=request.code_challenge_method or "",
+            nonce=request.nonce or "",
+            claims=_as_text(request.claims),
+            resource=list(getattr(request, "resource", None) or []),
+        )
+
+    def _check_and_set_request_resource(self, request: Any) -> None:
+        """Keep the request's resource indicators, checked, as `request.resource`."""
+        request.resource = self._validate_resource_uris(request)
+
+    def _validate_resource_uris(self, request: Any) -> list[str]:
+        """Return the resource indicators of the request. Raises invalid_target (RFC 8707 section 2).
+
+        Those that a user has consented to are on the request already.
+        """
+        consented = getattr(request, "resource", None)
+        return consented if isinstance(consented, list) else requested_resources(request)
+
+
+def _as_text(claims: Any) -> str:
+    if not claims:
+        return ""
+    return claims if isinstance(claims, str) else json.dumps(claims)

@@ -1,0 +1,97 @@
+"""The protected resource's hook: bearer tokens (RFC 6750, RFC 8707), local or introspected (RFC 7662)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+
+from ..bcp import bcp_compliant
+from ..flows.remote_introspection import find_remote_access_token
+from ..models import get_access_token_model, token_checksum
+from ..settings import oauth2_settings
+
+
+class BearerHooks:
+    """Checks the token that a request for a protected resource carries."""
+
+    def validate_bearer_token(self, token: str, scopes: list[str], request: Any) -> bool:
+        """Tell whether `token` is live, grants all of `scopes` and is meant for this resource.
+
+        The oauthlib request then has user, client, scopes and access_token; else oauth2_error says why not.
+        """
+        if not token or (bcp_compliant("ACCESS_TOKEN_TRANSPORT") and _is_in_query(request)):
+            return False
+        access_token = self._load_access_token(token)
+        if access_token is None and oauth2_settings.RESOURCE_SERVER_INTROSPECTION_URL:
+            access_token = self._get_token_from_authentication_server(
+                token,
+                oauth2_settings.RESOURCE_SERVER_INTROSPECTION_URL,
+                oauth2_settings.RESOURCE_SERVER_AUTH_TOKEN,
+                oauth2_settings.RESOURCE_SERVER_INTROSPECTION_CREDENTIALS,
+            )
+        if access_token is None or not access_token.is_valid(scopes) or not self._is_for_here(access_token):
+            self._set_oauth2_error_on_request(request, access_token, scopes)
+            return False
+        request.client, request.user = access_token.application, access_token.user
+        request.scopes, request.access_token = list(access_token.scopes), access_token
+        return True
+
+    def _load_access_token(self, token: str) -> Any:
+        """Return the access token with its user and application; None where there is none."""
+        tokens = get_access_token_model()._base_manager.select_related("application", "user")
+        return tokens.filter(token_checksum=token_checksum(token)).first()
+
+    def _get_token_from_authentication_server(
+        self,
+        token: str,
+        introspection_url: str,
+        introspection_token: str | None,
+        introspection_credentials: tuple[str, str] | None,
+    ) -> Any:
+        """Return the token as the authorization server describes it, an unsaved AccessToken; None: not active."""
+        return find_remote_access_token(
+            token,
+            introspection_url,
+            bearer=introspection_token,
+            credentials=introspection_credentials,
+            get_user=self.get_or_create_user_from_content,
+        )
+
+    def get_or_create_user_from_content(self, content: dict[str, Any]) -> Any:
+        """Return the local user of an introspection response: by its `username`, created if need be."""
+        user_model = get_user_model()
+        if "username" not in content:
+            return None
+        user, _ = user_model._default_manager.get_or_create(
+            **{user_model.USERNAME_FIELD: content["username"]}
+        )
+        return user
+
+    def _is_for_here(self, access_token: Any) -> bool:
+        http_request = getattr(self, "django_request", None)
+        if http_request is None or not access_token.resource:
+            return True
+        return bool(access_token.allows_audience(http_request.build_absolute_uri(http_request.path)))
+
+    def _set_oauth2_error_on_request(self, request: Any, access_token: Any, scopes: list[str]) -> None:
+        """Say what is wrong with the token (RFC 6750 section 3.1)."""
+        if access_token is None:
+            error = {"error": "invalid_token", "error_description": "The access token is invalid."}
+        elif access_token.is_expired():
+            error = {"error": "invalid_token", "error_description": "The access token has expired."}
+        elif not access_token.allow_scopes(scopes):
+            error = {
+                "error": "insufficient_scope",
+                "error_description": "The access token is valid but does not have enough scope.",
+            }
+        else:
+            error = {
+                "error": "invalid_token",
+                "error_description": "The access token is not meant for this resource.",
+            }
+        request.oauth2_error = error
+
+
+def _is_in_query(request: Any) -> bool:
+    return any(name == "access_token" for name, _ in request.uri_query_params or [])

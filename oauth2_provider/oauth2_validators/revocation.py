@@ -1,0 +1,15 @@
+"""The revocation endpoint's hook (RFC 7009)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..flows.revocation import revoke_presented_token
+
+
+class RevocationHooks:
+    """Revokes a presented token of the authenticated client."""
+
+    def revoke_token(self, token: str, token_type_hint: str, request: Any, *args: Any, **kwargs: Any) -> None:
+        """Revoke `token` if it is the client's; an unknown one is no error (section 2.2)."""
+        revoke_presented_token(token, application_id=request.client.pk, hint=token_type_hint)

@@ -1,0 +1,33 @@
+"""One class per endpoint."""
+
+from __future__ import annotations
+
+from .base import AuthorizationView, RevokeTokenView, TokenView
+from .generic import (
+    ClientProtectedResourceMetadataView,
+    ClientProtectedResourceView,
+    ClientProtectedScopedResourceView,
+    ProtectedResourceMetadataView,
+    ProtectedResourceView,
+    ReadWriteScopedProtectedResourceMetadataView,
+    ReadWriteScopedResourceView,
+    ScopedProtectedResourceMetadataView,
+    ScopedProtectedResourceView,
+)
+from .introspect import IntrospectTokenView
+
+__all__ = [
+    "AuthorizationView",
+    "ClientProtectedResourceMetadataView",
+    "ClientProtectedResourceView",
+    "ClientProtectedScopedResourceView",
+    "IntrospectTokenView",
+    "ProtectedResourceMetadataView",
+    "ProtectedResourceView",
+    "ReadWriteScopedProtectedResourceMetadataView",
+    "ReadWriteScopedResourceView",
+    "RevokeTokenView",
+    "ScopedProtectedResourceMetadataView",
+    "ScopedProtectedResourceView",
+    "TokenView",
+]

@@ -1,0 +1,304 @@
+"""The endpoints of RFC 6749 and RFC 7009: authorize, token, revoke."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.contrib.auth.views import redirect_to_login
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView, View
+from oauthlib.oauth2 import InvalidRequestFatalError
+
+from ..bcp import bcp_compliant
+from ..compat import login_exempt
+from ..exceptions import FatalClientError, OAuthToolkitError
+from ..forms import AllowForm
+from ..http import OAuth2ResponseRedirect
+from ..models import get_access_token_model, get_application_model, token_checksum
+from ..scopes import get_scopes_backend
+from ..settings import oauth2_settings
+from ..signals import app_authorized
+from .mixins import AuthorizationServerViewMixin, FormEncodedRequestMixin, OAuthLibMixin
+
+logger = logging.getLogger("oauth2_provider")
+
+RFC3339 = "%Y-%m-%dT%H:%M:%SZ"
+CONSENT_SALT = "oauth2_provider.views.base.consent"
+CONSENT_SECONDS = 3600
+"""How long a consent page may stay open."""
+SIGNED = (
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+    "nonce",
+    "claims",
+    "resource",
+    "response_mode",
+    "prompt",
+)
+
+
+@login_exempt
+class BaseAuthorizationView(LoginRequiredMixin, OAuthLibMixin, View):
+    """What the authorization endpoint's views share: the redirect, and errors on the way there."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        self.oauth2_data: dict[str, Any] = {}
+        return super().dispatch(request, *args, **kwargs)
+
+    def error_response(
+        self, error: OAuthToolkitError, application: Any = None, **kwargs: Any
+    ) -> HttpResponse:
+        """Redirect the error to the client, or show it where it must not be (RFC 6749 section 4.1.2.1)."""
+        is_redirected, context = super().error_response(error, **kwargs)
+        if is_redirected:
+            return self.redirect(error.oauthlib_error.in_uri(error.oauthlib_error.redirect_uri), application)
+        return self.render_to_response(context, status=error.oauthlib_error.status_code)  # type: ignore[attr-defined]
+
+    def redirect(self, redirect_to: str, application: Any) -> OAuth2ResponseRedirect:
+        """Send the user agent to the client, with `iss` where the site has it (RFC 9207 section 2)."""
+        if application is None:
+            allowed_schemes = oauth2_settings.ALLOWED_REDIRECT_URI_SCHEMES
+        else:
+            allowed_schemes = application.get_allowed_schemes()
+        if bcp_compliant("AUTHZ_RESPONSE_ISS"):
+            redirect_to = _with_parameter(
+                redirect_to, "iss", oauth2_settings.oauth2_authorization_server_issuer(self.request)
+            )
+        return OAuth2ResponseRedirect(redirect_to, allowed_schemes)
+
+
+class AuthorizationView(BaseAuthorizationView, FormView):
+    """The authorization endpoint (RFC 6749 section 3.1): asks the user, and answers the client.
+
+    What the user is asked is signed into the form; the answer is about that, whatever else is posted.
+    """
+
+    template_name = "oauth2_provider/authorize.html"
+    form_class = AllowForm
+    skip_authorization_completely = False
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            scopes, credentials = self.validate_authorization_request(request)
+        except OAuthToolkitError as error:
+            return self.error_response(error, self._application_of(request.GET.get("client_id")))
+        prompts = request.GET.get("prompt", "").split()
+        if "login" in prompts:
+            return self.handle_prompt_login()
+        if "create" in prompts and oauth2_settings.OIDC_RP_INITIATED_REGISTRATION_ENABLED:
+            return self.handle_prompt_create()
+        oauth_request = credentials.pop("request")
+        credentials.update(
+            {name: getattr(oauth_request, name, None) for name in ("nonce", "claims", "resource")}
+        )
+        application = oauth_request.client
+        if self._needs_no_consent(application, scopes, prompts):
+            return self._respond(application, " ".join(scopes), credentials, allow=True)
+        return self._ask(application, scopes, credentials)
+
+    def get_initial(self) -> dict[str, Any]:
+        scopes = self.oauth2_data.get("scope", self.oauth2_data.get("scopes", []))
+        initial = {name: self.oauth2_data.get(name) for name in SIGNED}
+        initial["scope"] = scopes if isinstance(scopes, str) else " ".join(scopes)
+        initial["resource"] = " ".join(self.oauth2_data.get("resource") or [])
+        initial["consent"] = self.oauth2_data.get("consent")
+        return initial
+
+    def form_valid(self, form: AllowForm) -> HttpResponse:
+        signed = form.cleaned_data["consent"]
+        try:
+            consent = self._signed_consent(signed) if signed else self._validated_consent(self.request)
+        except OAuthToolkitError as error:
+            return self.error_response(error, self._application_of(form.cleaned_data["client_id"]))
+        credentials = consent["credentials"]
+        application = self._application_of(credentials["client_id"])
+        return self._respond(
+            application, consent["scope"], credentials, allow=bool(form.cleaned_data.get("allow"))
+        )
+
+    def form_invalid(self, form: AllowForm) -> HttpResponse:
+        error = InvalidRequestFatalError(description="The consent form is incomplete.")
+        return self.error_response(FatalClientError(error=error))
+
+    def handle_prompt_login(self) -> HttpResponse:
+        """Have the user log in again, then come back without asking for that (OpenID Connect Core 3.1.2.1)."""
+        return redirect_to_login(
+            self._url_without_prompt("login"),
+            resolve_url(self.get_login_url()),
+            self.get_redirect_field_name(),
+        )
+
+    def handle_prompt_create(self) -> HttpResponse:
+        """Have the user make an account, then come back (Initiating User Registration 1.0)."""
+        url = oauth2_settings.OIDC_RP_INITIATED_REGISTRATION_URL
+        return redirect_to_login(
+            self._url_without_prompt("create"), resolve_url(url), self.get_redirect_field_name()
+        )
+
+    def handle_no_permission(self) -> HttpResponse:
+        """Have the user log in; under prompt=none tell the client that this is needed."""
+        if self.request.GET.get("prompt") != "none":
+            return super().handle_no_permission()
+        try:
+            _, credentials = self.validate_authorization_request(self.request)
+        except OAuthToolkitError as error:
+            return self.error_response(error, self._application_of(self.request.GET.get("client_id")))
+        parameters = {"error": "login_required"}
+        if credentials.get("state"):
+            parameters["state"] = credentials["state"]
+        location = credentials["redirect_uri"]
+        for name, value in parameters.items():
+            location = _with_parameter(location, name, value)
+        return self.redirect(location, credentials["request"].client)
+
+    def _needs_no_consent(self, application: Any, scopes: list[str], prompts: list[str]) -> bool:
+        if application.skip_authorization or self.skip_authorization_completely:
+            return True
+        if self.request.GET.get("approval_prompt", oauth2_settings.REQUEST_APPROVAL_PROMPT) != "auto":
+            return False
+        tokens = get_access_token_model()._default_manager.filter(
+            user=self.request.user, application=application, expires__gt=timezone.now()
+        )
+        return any(token.allow_scopes(scopes) for token in tokens.iterator())
+
+    def _ask(self, application: Any, scopes: list[str], credentials: dict[str, Any]) -> HttpResponse:
+        descriptions = get_scopes_backend().get_all_scopes()
+        payload = {
+            "user": str(self.request.user.pk),
+            "scope": " ".join(scopes),
+            "credentials": {name: credentials.get(name) for name in SIGNED if credentials.get(name)},
+        }
+        self.oauth2_data = {
+            **{name: credentials.get(name) for name in SIGNED},
+            "scopes": scopes,
+            "scopes_descriptions": [descriptions.get(scope, scope) for scope in scopes],
+            "application": application,
+            "consent": signing.dumps(payload, salt=CONSENT_SALT, compress=True),
+        }
+        form = self.get_form(self.get_form_class())
+        return self.render_to_response(self.get_context_data(form=form, **self.oauth2_data))
+
+    def _respond(
+        self, application: Any, scope: str, credentials: dict[str, Any], *, allow: bool
+    ) -> HttpResponse:
+        try:
+            uri, _headers, _body, _status = self.create_authorization_response(
+                request=self.request, scopes=scope, credentials=credentials, allow=allow
+            )
+        except OAuthToolkitError as error:
+            return self.error_response(error, application)
+        return self.redirect(uri, application)
+
+    def _signed_consent(self, signed: str) -> dict[str, Any]:
+        """Return what the user was asked. Raises FatalClientError for anything else."""
+        try:
+            consent = signing.loads(signed, salt=CONSENT_SALT, max_age=CONSENT_SECONDS)
+        except signing.BadSignature as exc:
+            error = InvalidRequestFatalError(description="The consent form is too old or was changed.")
+            raise FatalClientError(error=error) from exc
+        if consent["user"] != str(self.request.user.pk):
+            error = InvalidRequestFatalError(description="The consent form was made for another user.")
+            raise FatalClientError(error=error)
+        return consent
+
+    def _validated_consent(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what is posted by a template that leaves the signed field out, validated like a new request."""
+        scopes, credentials = self.validate_authorization_request(request)
+        oauth_request = credentials.pop("request")
+        credentials.update(
+            {name: getattr(oauth_request, name, None) for name in ("nonce", "claims", "resource")}
+        )
+        return {"scope": " ".join(scopes), "credentials": credentials}
+
+    def _application_of(self, client_id: str | None) -> Any:
+        if not client_id or not client_id.isprintable():
+            return None
+        return get_application_model()._default_manager.filter(client_id=client_id).first()
+
+    def _url_without_prompt(self, prompt: str) -> str:
+        parameters = self.request.GET.copy()
+        left = [value for value in parameters.get("prompt", "").split() if value != prompt]
+        parameters.pop("prompt", None)
+        if left:
+            parameters["prompt"] = " ".join(left)
+        return self.request.build_absolute_uri(f"{self.request.path}?{parameters.urlencode()}")
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+@method_decorator(sensitive_post_parameters(), name="dispatch")
+@login_exempt
+class TokenView(FormEncodedRequestMixin, AuthorizationServerViewMixin, View):
+    """The token endpoint (RFC 6749 section 3.2)."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.POST.get("grant_type") == "urn:ietf:params:oauth:grant-type:device_code":
+            return self.device_flow_token_response(request, *args, **kwargs)
+        return self.authorization_flow_token_response(request, *args, **kwargs)
+
+    def authorization_flow_token_response(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Answer every grant but the device grant; on success `app_authorized` is sent."""
+        core = self.get_oauthlib_core()
+        _url, headers, body, status = core.create_token_response(request)
+        if status == 200:
+            validator = getattr(core.server, "request_validator", None)
+            token = getattr(validator, "access_token_instance", None) or _find_issued(body)
+            app_authorized.send(sender=self, request=request, token=token)
+        return _response(headers, body, status)
+
+    def device_flow_token_response(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer a device access token request (RFC 8628 section 3.4)."""
+        return self.authorization_flow_token_response(request, *args, **kwargs)
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+@method_decorator(sensitive_post_parameters(), name="dispatch")
+@login_exempt
+class RevokeTokenView(FormEncodedRequestMixin, AuthorizationServerViewMixin, View):
+    """The revocation endpoint (RFC 7009)."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        _url, headers, body, status = self.create_revocation_response(request)
+        return _response(headers, body, status)
+
+
+def _response(headers: dict[str, str], body: str | None, status: int) -> HttpResponse:
+    response = HttpResponse(content=body or "", status=status)
+    for name, value in headers.items():
+        response[name] = value
+    return response
+
+
+def _find_issued(body: str) -> Any:
+    """Return the access token of a response whose validator does not tell: one of the site's own."""
+    checksum = token_checksum(json.loads(body)["access_token"])
+    return get_access_token_model()._base_manager.filter(token_checksum=checksum).first()
+
+
+def _with_parameter(uri: str, name: str, value: str) -> str:
+    """Return `uri` with a parameter more, in the fragment where the response is there."""
+    parts = urlsplit(uri)
+    if parts.fragment:
+        pairs = [*parse_qsl(parts.fragment, keep_blank_values=True), (name, value)]
+        return urlunsplit(parts._replace(fragment=urlencode(pairs)))
+    separator = "&" if parts.query else ""
+    return urlunsplit(parts._replace(query=f"{parts.query}{separator}{urlencode({name: value})}"))

@@ -1,0 +1,39 @@
+"""The introspection endpoint (RFC 7662)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.decorators import method_decorator
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters
+
+from ..flows.introspection import introspect
+from .generic import ClientProtectedScopedResourceView
+from .mixins import FormEncodedRequestMixin
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+@method_decorator(sensitive_post_parameters(), name="dispatch")
+class IntrospectTokenView(FormEncodedRequestMixin, ClientProtectedScopedResourceView):
+    """Tells an authenticated confidential client, or a bearer token of scope `introspection`, about a token."""
+
+    required_scopes = ["introspection"]
+
+    @staticmethod
+    def get_token_response(token_value: str | None = None) -> HttpResponse:
+        """Return the response about `token_value` (section 2.2); a request without one is invalid (section 2.1)."""
+        if not token_value:
+            error = {"error": "invalid_request", "error_description": "The token parameter is missing."}
+            return JsonResponse(error, status=400)
+        response = JsonResponse(introspect(token_value))
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer a GET; RFC 7662 asks for POST, sites have used this."""
+        return self.get_token_response(request.GET.get("token"))
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self.get_token_response(request.POST.get("token"))

@@ -1,0 +1,248 @@
+"""What views share: the way to oauthlib, and the guards of protected resources (RFC 6750)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
+
+from ..exceptions import FatalClientError
+from ..scopes import get_scopes_backend
+from ..settings import oauth2_settings
+from ..www_authenticate import build_bearer_challenge, challenge_status
+
+logger = logging.getLogger("oauth2_provider")
+
+SAFE_HTTP_METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+class OAuthLibCoreMixin:
+    """Builds the OAuthLibCore of one request; a view may name other classes than the settings do."""
+
+    server_class: Any = None
+    validator_class: Any = None
+    oauthlib_backend_class: Any = None
+
+    @classmethod
+    def get_server_class(cls) -> Any:
+        """Return the oauthlib server class: the view's own, else as the settings say."""
+        if cls.server_class is not None:
+            return cls.server_class
+        is_openid = oauth2_settings.OIDC_ENABLED
+        return oauth2_settings.OIDC_SERVER_CLASS if is_openid else oauth2_settings.OAUTH2_SERVER_CLASS
+
+    @classmethod
+    def get_validator_class(cls) -> Any:
+        """Return the validator class: the view's own, else OAUTH2_VALIDATOR_CLASS."""
+        return cls.validator_class or oauth2_settings.OAUTH2_VALIDATOR_CLASS
+
+    @classmethod
+    def get_oauthlib_backend_class(cls) -> Any:
+        """Return the backend class: the view's own, else OAUTH2_BACKEND_CLASS."""
+        return cls.oauthlib_backend_class or oauth2_settings.OAUTH2_BACKEND_CLASS
+
+    @classmethod
+    def get_server(cls) -> Any:
+        """Return a new oauthlib server over a new validator."""
+        validator = cls.get_validator_class()()
+        server = cls.get_server_class()(validator, **oauth2_settings.server_kwargs)
+        server.request_validator = validator
+        return server
+
+    @classmethod
+    def get_oauthlib_core(cls) -> Any:
+        """Return a new backend over a new server: nothing is shared between requests."""
+        return cls.get_oauthlib_backend_class()(cls.get_server())
+
+    def authenticate_client(self, request: HttpRequest) -> bool:
+        """Tell whether the request authenticates a confidential client."""
+        return self.get_oauthlib_core().authenticate_client(request)
+
+
+class AuthorizationServerViewMixin(OAuthLibCoreMixin):
+    """The endpoints of the authorization server, as calls of the backend."""
+
+    def validate_authorization_request(self, request: HttpRequest) -> tuple[list[str], dict[str, Any]]:
+        return self.get_oauthlib_core().validate_authorization_request(request)
+
+    def create_authorization_response(
+        self, request: HttpRequest, scopes: str, credentials: dict[str, Any], allow: bool
+    ) -> tuple[str, dict[str, str], str, int]:
+        # scope is sent as the consent page had it
+        return self.get_oauthlib_core().create_authorization_response(request, scopes, credentials, allow)
+
+    def create_device_authorization_response(self, request: HttpRequest) -> tuple[dict[str, str], str, int]:
+        return self.get_oauthlib_core().create_device_authorization_response(request)
+
+    def create_token_response(self, request: HttpRequest) -> tuple[str, dict[str, str], str, int]:
+        return self.get_oauthlib_core().create_token_response(request)
+
+    def create_revocation_response(self, request: HttpRequest) -> tuple[str, dict[str, str], str, int]:
+        return self.get_oauthlib_core().create_revocation_response(request)
+
+    def create_userinfo_response(self, request: HttpRequest) -> tuple[str, dict[str, str], str, int]:
+        return self.get_oauthlib_core().create_userinfo_response(request)
+
+    def error_response(self, error: Any, **kwargs: Any) -> Any:
+        """Return whether the error goes to the client by redirect, and what the error page shows."""
+        oauthlib_error = error.oauthlib_error
+        redirect_uri = oauthlib_error.redirect_uri or ""
+        separator = "&" if "?" in redirect_uri else "?"
+        context = {
+            "error": oauthlib_error,
+            "url": f"{redirect_uri}{separator}{oauthlib_error.urlencoded}",
+            **kwargs,
+        }
+        return not isinstance(error, FatalClientError), context
+
+
+class ResourceServerViewMixin(OAuthLibCoreMixin):
+    """The guard of a protected resource, as a call of the backend."""
+
+    def verify_request(self, request: HttpRequest) -> tuple[bool, Any]:
+        """Tell whether the request's bearer token grants `get_scopes()`."""
+        return self.get_oauthlib_core().verify_request(request, scopes=self.get_scopes())
+
+    def get_scopes(self) -> list[str]:
+        """Return the scopes that the resource needs."""
+        return []
+
+    def get_resource_metadata_url(self, request: HttpRequest) -> str | None:
+        """Return where the resource's metadata is (RFC 9728); None: not said."""
+        return None
+
+    def unauthenticated_response(
+        self, request: HttpRequest, oauth2_error: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Return the refusal, with a challenge (RFC 6750 section 3)."""
+        error = oauth2_error or getattr(request, "oauth2_error", None)
+        has_token = "HTTP_AUTHORIZATION" in request.META
+        response = HttpResponse(status=challenge_status(error, default=403 if has_token else 401))
+        response["WWW-Authenticate"] = build_bearer_challenge(
+            error, scopes=self.get_scopes(), resource_metadata=self.get_resource_metadata_url(request)
+        )
+        return response
+
+
+class FormEncodedRequestMixin:
+    """Refuses bodies that are not form-encoded, under REQUIRE_FORM_ENCODED_REQUEST_BODY (RFC 6749 appendix B)."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        is_form = request.content_type == "application/x-www-form-urlencoded"
+        if request.method == "POST" and oauth2_settings.REQUIRE_FORM_ENCODED_REQUEST_BODY and not is_form:
+            return JsonResponse(
+                {
+                    "error": "invalid_request",
+                    "error_description": "The body must be application/x-www-form-urlencoded.",
+                },
+                status=415,
+            )
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+
+
+class OAuthLibMixin(AuthorizationServerViewMixin, ResourceServerViewMixin):
+    """Both halves, for views written when there was one."""
+
+
+class ScopedResourceMixin:
+    """A resource that needs `required_scopes`."""
+
+    required_scopes: list[str] | None = None
+
+    def get_scopes(self, *args: Any, **kwargs: Any) -> list[str]:
+        """Return `required_scopes`. Raises ImproperlyConfigured where the view has none."""
+        if self.required_scopes is None:
+            raise ImproperlyConfigured(
+                f"{type(self).__name__} needs required_scopes: set the attribute or override get_scopes()."
+            )
+        return self.required_scopes
+
+
+class ProtectedResourceMixin(ResourceServerViewMixin):
+    """Lets a request in whose bearer token is good; `request.resource_owner` is its user."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        # a preflight carries no credentials
+        if request.method == "OPTIONS":
+            return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        valid, oauth_request = self.verify_request(request)
+        if not valid:
+            return self.unauthenticated_response(request, getattr(oauth_request, "oauth2_error", None))
+        request.resource_owner = oauth_request.user  # type: ignore[attr-defined]
+        request.access_token = oauth_request.access_token  # type: ignore[attr-defined]
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+
+
+class ReadWriteScopedResourceMixin(ScopedResourceMixin, OAuthLibCoreMixin):
+    """A resource that needs READ_SCOPE for safe methods and WRITE_SCOPE for the others."""
+
+    required_scopes: list[str] | None = []
+    read_write_scope: str | None = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        needed = {oauth2_settings.READ_SCOPE, oauth2_settings.WRITE_SCOPE}
+        if not needed <= set(get_scopes_backend().get_all_scopes()):
+            raise ImproperlyConfigured(
+                f"{cls.__name__} needs the scopes {sorted(needed)}; add them to SCOPES."
+            )
+        return super().__new__(cls)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        is_safe = (request.method or "").upper() in SAFE_HTTP_METHODS
+        self.read_write_scope = oauth2_settings.READ_SCOPE if is_safe else oauth2_settings.WRITE_SCOPE
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+
+    def get_scopes(self, *args: Any, **kwargs: Any) -> list[str]:
+        scopes = super().get_scopes(*args, **kwargs)
+        return [*scopes, self.read_write_scope] if self.read_write_scope else list(scopes)
+
+
+class ClientProtectedResourceMixin(ResourceServerViewMixin):
+    """Lets a confidential client in that authenticates itself, and else a good bearer token."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.method == "OPTIONS" or self.authenticate_client(request):
+            return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        valid, oauth_request = self.verify_request(request)
+        if not valid:
+            return self.unauthenticated_response(request, getattr(oauth_request, "oauth2_error", None))
+        request.resource_owner = oauth_request.user  # type: ignore[attr-defined]
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+
+
+class ProtectedResourceMetadataMixin:
+    """Says in the challenge where the resource's metadata is (RFC 9728 section 5.1)."""
+
+    def get_resource_metadata_url(self, request: HttpRequest) -> str | None:
+        return oauth2_settings.oauth2_resource_metadata_url(request)
+
+    def unauthenticated_response(self, request: HttpRequest, oauth2_error: Any = None) -> HttpResponse:
+        return super().unauthenticated_response(request, oauth2_error)  # type: ignore[misc]
+
+
+class OIDCOnlyMixin:
+    """Answers 404 unless OIDC_ENABLED."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if not oauth2_settings.OIDC_ENABLED:
+            return _not_enabled("OIDC_ENABLED")
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+
+
+class OIDCLogoutOnlyMixin(OIDCOnlyMixin):
+    """Answers 404 unless OIDC_RP_INITIATED_LOGOUT_ENABLED."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if not oauth2_settings.OIDC_RP_INITIATED_LOGOUT_ENABLED:
+            return _not_enabled("OIDC_RP_INITIATED_LOGOUT_ENABLED")
+        return super().dispatch(request, *args, **kwargs)
+
+
+def _not_enabled(setting: str) -> HttpResponse:
+    if settings.DEBUG:
+        raise ImproperlyConfigured(f"Set OAUTH2_PROVIDER['{setting}'] to True to use this view.")
+    logger.warning("a view is not enabled", extra={"action": "view_not_enabled", "setting": setting})
+    return HttpResponseNotFound()

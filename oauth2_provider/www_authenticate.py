@@ -1,0 +1,37 @@
+"""The WWW-Authenticate challenge of a protected resource (RFC 6750 section 3, RFC 9728 section 5.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+STATUS_OF_ERROR = {"invalid_request": 400, "invalid_token": 401, "insufficient_scope": 403}
+"""RFC 6750 section 3.1."""
+
+
+def challenge_status(oauth2_error: dict[str, Any] | None, default: int = 403) -> int:
+    """Return the HTTP status for an error of the request; `default` where there is none."""
+    return STATUS_OF_ERROR.get((oauth2_error or {}).get("error", ""), default)
+
+
+def build_bearer_challenge(
+    oauth2_error: dict[str, Any] | None = None,
+    *,
+    realm: str = "api",
+    scopes: Iterable[str] = (),
+    resource_metadata: str | None = None,
+) -> str:
+    """Return the value of the header: the error of the request, what scope is needed, where the metadata is."""
+    attributes: dict[str, str] = {"realm": realm}
+    attributes.update({name: str(value) for name, value in (oauth2_error or {}).items() if value})
+    needed = " ".join(scopes)
+    if needed and attributes.get("error") in (None, "insufficient_scope"):
+        attributes.setdefault("scope", needed)
+    if resource_metadata:
+        attributes["resource_metadata"] = resource_metadata
+    return "Bearer " + ", ".join(f'{name}="{_quoted(value)}"' for name, value in attributes.items())
+
+
+def _quoted(value: str) -> str:
+    printable = "".join(character for character in value if " " <= character <= "~")
+    return printable.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,0 +1,107 @@
+"""Clients, users, and the way through the authorization endpoint."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from oauth2_provider.models import Application
+
+REDIRECT_URI = "https://client.example/callback"
+VERIFIER = "a-code-verifier-of-more-than-forty-three-characters"
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisteredClient:
+    """An application with its secret in the clear."""
+
+    application: Application
+    secret: str
+
+    @property
+    def basic(self) -> str:
+        """The Authorization header (RFC 6749 section 2.3.1)."""
+        credentials = f"{self.application.client_id}:{self.secret}".encode()
+        return f"Basic {base64.b64encode(credentials).decode()}"
+
+
+@pytest.fixture
+def user(db: None) -> Any:
+    return get_user_model().objects.create_user("someone", password="a password")
+
+
+@pytest.fixture
+def register(db: None) -> Callable[..., RegisteredClient]:
+    """Return a function that registers a client; a confidential one of the code grant by default."""
+
+    def register_client(**fields: Any) -> RegisteredClient:
+        values = {
+            "name": "The client",
+            "client_type": Application.CLIENT_CONFIDENTIAL,
+            "authorization_grant_type": Application.GRANT_AUTHORIZATION_CODE,
+            "redirect_uris": REDIRECT_URI,
+            **fields,
+        }
+        application = Application(**values)
+        secret = application.client_secret
+        application.save()
+        return RegisteredClient(application=application, secret=secret)
+
+    return register_client
+
+
+@pytest.fixture
+def authorize(client: Client, user: Any) -> Callable[..., dict[str, str]]:
+    """Return a function that takes the user through consent and returns the parameters of the redirect."""
+
+    def go(registered: RegisteredClient, *, allow: bool = True, **parameters: Any) -> dict[str, str]:
+        client.force_login(user)
+        query = {
+            "response_type": "code",
+            "client_id": registered.application.client_id,
+            "state": "a state",
+            "scope": "read write",
+            "code_challenge": CHALLENGE,
+            "code_challenge_method": "S256",
+            **parameters,
+        }
+        page = client.get("/o/authorize/", {key: value for key, value in query.items() if value is not None})
+        assert page.status_code == 200, page.content
+        initial = {key: value for key, value in page.context["form"].initial.items() if value is not None}
+        answer = client.post("/o/authorize/", {**initial, **({"allow": "1"} if allow else {})})
+        assert answer.status_code == 302, answer.content
+        location = urlsplit(answer["Location"])
+        return {key: values[0] for key, values in parse_qs(location.query or location.fragment).items()}
+
+    return go
+
+
+@pytest.fixture
+def exchange(client: Client, authorize: Callable[..., dict[str, str]]) -> Callable[..., dict[str, Any]]:
+    """Return a function that gets tokens by the code grant."""
+
+    def go(registered: RegisteredClient, **parameters: Any) -> dict[str, Any]:
+        code = authorize(registered, **parameters)["code"]
+        answer = client.post(
+            "/o/token/",
+            {
+                "grant_type": "authorization_code",
+                "code": code,
+                "redirect_uri": REDIRECT_URI,
+                "code_verifier": VERIFIER,
+            },
+            headers={"authorization": registered.basic},
+        )
+        assert answer.status_code == 200, answer.content
+        return answer.json()
+
+    return go
