@@ -49,7 +49,7 @@ def is_origin_allowed(origin: str, allowed_origins: Iterable[str]) -> bool:
     parts = _split(origin)
     if parts is None or parts.scheme not in oauth2_settings.ALLOWED_SCHEMES:
         return False
-    if "@" in parts.netloc or origin.partition("://")[2] != parts.netloc:
+    if origin.partition("://")[2] != parts.netloc or "@" in parts.netloc or parts.netloc.endswith(":"):
         return False
     for allowed_origin in allowed_origins:
         allowed = _split(allowed_origin)

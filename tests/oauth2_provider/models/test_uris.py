@@ -172,6 +172,7 @@ def test_a_wildcard_stands_for_the_beginning_of_a_host_where_the_site_says_so(
         ("https://client.example", True),
         ("https://CLIENT.example", True),
         ("https://client.example:443", False),
+        ("https://client.example:", False),
         ("https://client.example:8443", False),
         ("http://client.example", False),
         ("https://www.client.example", False),
