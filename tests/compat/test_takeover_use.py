@@ -29,7 +29,7 @@ def _requests(facts: dict[str, Any]) -> dict[str, dict[str, Any]]:
     plain = {"client_id": facts["plain_client_id"], "client_secret": facts["plain_secret"]}
     machine = {"client_id": facts["machine_client_id"], "client_secret": facts["plain_secret"]}
     access_token = facts["tokens"]["access_token"]
-    code = {"code": facts["code"], "code_verifier": facts["verifier"], "redirect_uri": facts["callback"]}
+    redirect = {"code_verifier": facts["verifier"], "redirect_uri": facts["callback"]}
     device = {"client_id": facts["device_client_id"], "device_code": facts["device"]["device_code"]}
     return {
         "resource": {"method": "get", "path": "/resource/", "token": access_token},
@@ -41,8 +41,10 @@ def _requests(facts: dict[str, Any]) -> dict[str, dict[str, Any]]:
             **_post("/o/introspect/", token=facts["plain_tokens"]["access_token"]),
             "token": facts["machine_tokens"]["access_token"],
         },
-        "code": _token("authorization_code", **code, **web),
-        "code again": _token("authorization_code", **code, **web),
+        "code": _token("authorization_code", code=facts["code"], **redirect, **web),
+        "code again": _token("authorization_code", code=facts["code"], **redirect, **web),
+        "openid code": _token("authorization_code", code=facts["oidc_code"], **redirect, **web),
+        "openid refresh": _token("refresh_token", refresh_token=facts["oidc_tokens"]["refresh_token"], **web),
         "refresh": _token("refresh_token", refresh_token=facts["tokens"]["refresh_token"], **web),
         "refresh, rotated": _token(
             "refresh_token", refresh_token=facts["rotated_tokens"]["refresh_token"], **web
@@ -77,8 +79,8 @@ def test_access_tokens_issued_before_open_the_protected_resource(responses: dict
 
 
 def test_access_tokens_that_were_over_stay_over(responses: dict[str, Response]) -> None:
-    assert responses["resource, revoked token"]["status"] in (401, 403)
-    assert responses["resource, expired token"]["status"] in (401, 403)
+    assert responses["resource, revoked token"]["status"] == 401
+    assert responses["resource, expired token"]["status"] == 401
 
 
 def test_introspection_knows_tokens_issued_before(responses: dict[str, Response], takeover: Takeover) -> None:
@@ -87,22 +89,32 @@ def test_introspection_knows_tokens_issued_before(responses: dict[str, Response]
         assert {key: body[key] for key in ("active", "client_id", "scope", "username")} == {
             "active": True,
             "client_id": takeover.facts[f"{client}_client_id"],
-            "scope": "openid read",
+            "scope": "read",
             "username": "ann",
         }
 
 
-def test_a_code_issued_before_is_exchanged_once(responses: dict[str, Response], takeover: Takeover) -> None:
+def test_a_code_issued_before_is_exchanged_once(responses: dict[str, Response]) -> None:
     tokens = responses["code"]["body"]
 
-    assert responses["code"]["status"] == 200
-    assert (tokens["token_type"], tokens["scope"]) == ("Bearer", "openid read")
-    assert tokens.keys() >= {"access_token", "refresh_token", "id_token"}
-    assert _key_id(tokens["id_token"]) == _key_id(takeover.facts["tokens"]["id_token"])
+    assert responses["code"]["status"] == 200, tokens
+    assert (tokens["token_type"], tokens["scope"]) == ("Bearer", "read")
+    assert tokens.keys() >= {"access_token", "refresh_token"}
     assert (responses["code again"]["status"], responses["code again"]["body"]["error"]) == (
         400,
         "invalid_grant",
     )
+
+
+@pytest.mark.xfail(reason="OpenID Connect is not part of this version", strict=True)
+@pytest.mark.parametrize("request_name", ["openid code", "openid refresh"])
+def test_what_had_the_scope_openid_gives_id_tokens_under_the_same_key(
+    responses: dict[str, Response], takeover: Takeover, request_name: str
+) -> None:
+    response = responses[request_name]
+
+    assert response["status"] == 200, response
+    assert _key_id(response["body"]["id_token"]) == _key_id(takeover.facts["oidc_tokens"]["id_token"])
 
 
 @pytest.mark.parametrize("request_name", ["refresh", "refresh, rotated", "refresh, plain secret"])
@@ -127,6 +139,7 @@ def test_a_client_secret_still_authenticates_and_a_wrong_one_does_not(responses:
     )
 
 
+@pytest.mark.xfail(reason="the device flow is not part of this version", strict=True)
 def test_a_device_code_issued_before_is_still_pending(responses: dict[str, Response]) -> None:
     assert (responses["device"]["status"], responses["device"]["body"]["error"]) == (
         400,

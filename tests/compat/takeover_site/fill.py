@@ -49,16 +49,20 @@ def main() -> None:
     browser.force_login(user)
     facts = {"verifier": VERIFIER, "callback": CALLBACK, "secret": SECRET, "plain_secret": PLAIN_SECRET}
     facts |= {f"{name}_client_id": application.client_id for name, application in applications.items()}
-    facts["code"] = authorize(browser, applications["web"])
-    facts["tokens"] = exchange(browser, applications["web"], authorize(browser, applications["web"]))
-    facts["plain_tokens"] = exchange(
-        browser, applications["plain"], authorize(browser, applications["plain"]), secret=PLAIN_SECRET
+    web, plain = applications["web"], applications["plain"]
+    facts["code"] = authorize(browser, web)
+    facts["tokens"] = exchange(browser, web, authorize(browser, web))
+    facts["plain_tokens"] = exchange(browser, plain, authorize(browser, plain), secret=PLAIN_SECRET)
+    facts["oidc_code"] = authorize(browser, web, scope="openid read")
+    facts["oidc_tokens"] = exchange(browser, web, authorize(browser, web, scope="openid read"))
+    facts["hs256_tokens"] = exchange(
+        browser, plain, authorize(browser, plain, scope="openid read"), secret=PLAIN_SECRET
     )
-    facts["rotated_tokens"] = rotate(browser, applications["web"])
-    facts["revoked_access_token"] = revoke(browser, applications["web"])
+    facts["rotated_tokens"] = rotate(browser, web)
+    facts["revoked_access_token"] = revoke(browser, web)
     facts["machine_tokens"] = client_credentials(browser, applications["machine"])
     facts["device"] = device_authorization(browser, applications["device"])
-    facts |= fill_models(user, applications["web"])
+    facts |= fill_models(user, web)
     json.dump(facts, sys.stdout)
 
 
@@ -100,12 +104,12 @@ def create_applications(user: User) -> dict[str, Application]:
     }
 
 
-def authorize(browser: Client, application: Application) -> str:
+def authorize(browser: Client, application: Application, *, scope: str = "read") -> str:
     parameters = {
         "client_id": application.client_id,
         "redirect_uri": CALLBACK,
         "response_type": "code",
-        "scope": "openid read",
+        "scope": scope,
         "state": "s",
         "code_challenge": CHALLENGE,
         "code_challenge_method": "S256",

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
 
-urlpatterns = []
-if find_spec("oauth2_provider.urls"):
-    from django.http import HttpRequest, HttpResponse
-    from django.urls import include, path
+from oauth2_provider.views.generic import ProtectedResourceView
 
-    from oauth2_provider.views.generic import ProtectedResourceView
 
-    class Resource(ProtectedResourceView):
-        def get(self, request: HttpRequest) -> HttpResponse:
-            return HttpResponse(f"hello {request.resource_owner}")
+class Resource(ProtectedResourceView):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse(f"hello {request.resource_owner}")
 
-    urlpatterns = [
-        path("o/", include("oauth2_provider.urls", namespace="oauth2_provider")),
-        path("resource/", Resource.as_view()),
-    ]
+
+urlpatterns = [
+    path("o/", include("oauth2_provider.urls", namespace="oauth2_provider")),
+    path("resource/", Resource.as_view()),
+]
