@@ -149,7 +149,7 @@ class AuthorizationView(BaseAuthorizationView, FormView):
             self._url_without_prompt("create"), resolve_url(url), self.get_redirect_field_name()
         )
 
-    def handle_no_permission(self) -> HttpResponse:
+    def handle_no_permission(self) -> Any:
         """Have the user log in; under prompt=none tell the client that this is needed."""
         if self.request.GET.get("prompt") != "none":
             return super().handle_no_permission()

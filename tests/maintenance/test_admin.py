@@ -1,0 +1,98 @@
+"""Runs in the admin: what an operator does, and what others may not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+
+from maintenance import runs
+from maintenance.models import Run, RunStatus, Trigger
+from maintenance.runner import run_here
+from oauth2_provider.models import AccessToken
+
+RUNS = "/admin/maintenance/run/"
+
+
+@pytest.fixture
+def staff(db: None) -> Callable[..., Client]:
+    """Return a function that logs a staff user with the named permissions in."""
+
+    def log_in(*permissions: str) -> Client:
+        user = get_user_model().objects.create_user("operator", is_staff=True)
+        user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return log_in
+
+
+def test_run_now_enqueues_a_run_that_clears_what_is_expired(
+    admin_client: Client, admin_user: Any, make_tokens: Callable[..., Any]
+) -> None:
+    make_tokens(expired=5, live=2)
+    assert b"Run now: Clear expired" in admin_client.get(RUNS).content
+    page = reverse("admin:maintenance_run_now", args=["clear_expired"])
+    assert b"Deletes expired" in admin_client.get(page).content
+    answer = admin_client.post(page, {"reason": "a test"})
+    run = Run.objects.get()
+    assert answer["Location"] == reverse("admin:maintenance_run_change", args=[run.pk])
+    assert (run.trigger, run.requested_by, run.reason) == (Trigger.ADMIN, admin_user, "a test")
+    run_here(run)
+    shown = admin_client.get(answer["Location"]).content.decode()
+    assert "Succeeded" in shown
+    assert AccessToken.objects.count() == 2
+
+
+def test_cancel_is_offered_while_it_fits_and_takes_effect(admin_client: Client) -> None:
+    run = runs.enqueue("clear_expired")
+    page = reverse("admin:maintenance_run_change", args=[run.pk])
+    cancel = reverse("admin:maintenance_run_control", args=[run.pk, "cancel"])
+    assert cancel in admin_client.get(page).content.decode()
+    admin_client.post(cancel)
+    run.refresh_from_db()
+    assert run.status == RunStatus.CANCELLED
+    assert cancel not in admin_client.get(page).content.decode()
+
+
+def test_control_takes_no_get(admin_client: Client) -> None:
+    run = runs.enqueue("clear_expired")
+    assert (
+        admin_client.get(reverse("admin:maintenance_run_control", args=[run.pk, "cancel"])).status_code == 405
+    )
+
+
+def test_bad_arguments_are_shown_in_the_form_and_no_run_exists(admin_client: Client) -> None:
+    answer = admin_client.post(reverse("admin:maintenance_run_now", args=["purge_runs"]), {"days": "-1"})
+    assert answer.status_code == 200
+    assert "days" in answer.context["form"].errors
+    assert not Run.objects.exists()
+
+
+def test_a_viewer_sees_runs_and_can_do_nothing(staff: Callable[..., Client]) -> None:
+    run = runs.enqueue("clear_expired")
+    client = staff("view_run")
+    assert b"Run now" not in client.get(RUNS).content
+    page = client.get(reverse("admin:maintenance_run_change", args=[run.pk]))
+    assert page.status_code == 200
+    assert b"/cancel/" not in page.content
+    assert client.post(reverse("admin:maintenance_run_now", args=["clear_expired"])).status_code == 403
+    assert client.post(reverse("admin:maintenance_run_control", args=[run.pk, "cancel"])).status_code == 403
+    run.refresh_from_db()
+    assert run.status == RunStatus.ENQUEUED
+
+
+def test_staff_without_permissions_see_nothing(staff: Callable[..., Client]) -> None:
+    assert staff().get(RUNS).status_code == 403
+
+
+def test_an_operator_with_the_permissions_runs_hygiene(staff: Callable[..., Client]) -> None:
+    client = staff("view_run", "run_hygiene", "run_destructive")
+    assert client.post(reverse("admin:maintenance_run_now", args=["clear_expired"])).status_code == 302
+    assert Run.objects.get().requested_by.get_username() == "operator"
