@@ -125,11 +125,13 @@ class RunAdmin(admin.ModelAdmin):
         operations = [operation for operation in all_operations() if may_run(request.user, operation)]
         return super().changelist_view(request, {**(extra_context or {}), "operations": operations})
 
-    def changeform_view(self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any) -> Any:
-        run = self.get_object(request, object_id) if object_id else None
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        run = self.get_object(request, object_id)
         actions = fitting_actions(run) if run is not None and may_control(request.user) else []
-        kwargs["extra_context"] = {**(kwargs.get("extra_context") or {}), "run_actions": actions}
-        return super().changeform_view(request, object_id, *args, **kwargs)
+        context = {**(extra_context or {}), "run_actions": actions}
+        return super().change_view(request, object_id, form_url, context)
 
     def run_now_view(self, request: HttpRequest, operation: str) -> HttpResponse:
         """Ask for the arguments, and on POST have the operation run."""
