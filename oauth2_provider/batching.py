@@ -8,15 +8,23 @@ reads its index entries only; there is no COUNT and no OFFSET over the table.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import random
+import sys
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db import connections, models
-from django.db.models import Q, QuerySet
+from django.db import IntegrityError, InterfaceError, OperationalError, connections, models
+from django.db.models import BooleanField, Func, Q, QuerySet, Subquery
 
+T = TypeVar("T")
 Key = tuple[Any, ...]
 """The values of a walk's columns in one row."""
+
+ATTEMPTS = 6
+PASSING = (OperationalError, InterfaceError, IntegrityError)
+"""What may be gone at the next try: deadlocks, timeouts, lost connections; a row that came to be held meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +119,24 @@ class _Holder:
         setattr(self, attname, value)
 
 
+def with_retries(work: Callable[[], T], *, using: str) -> T:
+    """Return what `work`, a whole transaction on `using`, returns; one that fails in passing is run again.
+
+    Waits longer each time, with jitter. Inside a transaction of the caller there is nothing to run again: the
+    error is raised.
+    """
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return work()
+        except PASSING:
+            connection = connections[using]
+            if connection.in_atomic_block:
+                raise
+            connection.close_if_unusable_or_obsolete()
+            time.sleep(random.uniform(0.02, 0.1) * 2**attempt)  # noqa: S311 - jitter
+    return work()
+
+
 def delete_window(rows: QuerySet[Any]) -> int:
     """Delete `rows` in one statement without loading them; returns how many went.
 
@@ -119,35 +145,66 @@ def delete_window(rows: QuerySet[Any]) -> int:
     return rows._raw_delete(rows.db) or 0
 
 
-def estimated_rows(model: type[models.Model], using: str) -> int | None:
-    """Return what the engine believes is in the table without counting; None where it does not say."""
-    connection = connections[using]
-    query = {
-        "postgresql": "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)",
-        "mysql": (
-            "SELECT table_rows FROM information_schema.tables "
-            "WHERE table_schema = database() AND table_name = %s"
-        ),
-    }.get(connection.vendor)
-    if query is None:
-        return None
-    table = model._meta.db_table
-    with connection.cursor() as cursor:
-        cursor.execute(
-            query, [connection.ops.quote_name(table) if connection.vendor == "postgresql" else table]
-        )
-        row = cursor.fetchone()
-    return int(row[0]) if row and row[0] is not None and row[0] >= 0 else None
+def estimated_count(rows: QuerySet[Any], *, at_most: int) -> int:
+    """Return about how many `rows` there are, as far as `at_most`.
+
+    PostgreSQL and MySQL are asked for their planner's guess, which reads next to nothing; SQLite, which has
+    none, counts, and stops at `at_most`.
+    """
+    vendor = connections[rows.db].vendor
+    if vendor not in ("postgresql", "mysql"):
+        return counted_up_to(rows, at_most)
+    plan = json.loads(rows.order_by().values("pk").explain(format="json"))
+    guess = plan[0]["Plan"]["Plan Rows"] if vendor == "postgresql" else _rows_examined(plan)
+    return min(int(guess), at_most)
 
 
-def estimated_matches(rows: QuerySet[Any]) -> int | None:
-    """Return how many rows the planner expects `rows` to have; None where it is not asked (not PostgreSQL)."""
-    if connections[rows.db].vendor != "postgresql":
-        return None
-    plan = json.loads(rows.values("pk").explain(format="json"))
-    return int(plan[0]["Plan"]["Plan Rows"])
+def estimated_total(model: type[models.Model], using: str) -> int | None:
+    """Return about how many rows the table of `model` has, without counting; None where nothing tells.
+
+    SQLite: the span of its keys.
+    """
+    rows = model._base_manager.using(using).order_by()
+    if connections[using].vendor in ("postgresql", "mysql"):
+        return estimated_count(rows, at_most=sys.maxsize)
+    walk = Walk(rows=rows)
+    first, last = walk.first(), walk.last()
+    if first is None or last is None:
+        return 0
+    return last[0] - first[0] + 1 if isinstance(last[0], int) else None
+
+
+def _rows_examined(plan: Any) -> int:
+    """Return the rows of the first table in a plan of MariaDB ("rows") or MySQL ("rows_examined_per_scan")."""
+    if isinstance(plan, dict):
+        for name in ("rows", "rows_examined_per_scan"):
+            if name in plan:
+                return int(plan[name])
+    parts = plan.values() if isinstance(plan, dict) else plan if isinstance(plan, list) else ()
+    return max((_rows_examined(part) for part in parts), default=0)
 
 
 def counted_up_to(rows: QuerySet[Any], limit: int) -> int:
     """Return the number of `rows`, or `limit` where there are more; reads no more than that."""
     return rows.order_by().values("pk")[:limit].count()
+
+
+class IsAnyOf(Func):
+    """`expression` is among the rows of a subquery, by a plan that looks each of them up.
+
+    PostgreSQL: `= ANY (ARRAY(SELECT ...))`, which no planner turns into a join that reads a whole table.
+    """
+
+    function = ""
+    template = "%(expressions)s"
+    arg_joiner = " IN "
+    output_field = BooleanField()
+    conditional = True
+
+    def __init__(self, expression: Any, subquery: QuerySet[Any]) -> None:
+        super().__init__(expression, Subquery(subquery))
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return super().as_sql(
+            compiler, connection, template="%(expressions)s)", arg_joiner=" = ANY (ARRAY", **context
+        )

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db import models, router, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db import connections, models, router, transaction
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
-from ..batching import Walk, Window, counted_up_to, estimated_matches, estimated_rows
+from ..batching import IsAnyOf, Walk, Window, estimated_count, estimated_total, with_retries
 from ..settings import oauth2_settings
 from .deletion import delete_rows
 from .refresh_token import refresh_token_expire_timedelta
@@ -35,23 +35,25 @@ from .registry import (
 
 SPARSE_SHARE = 0.25
 """Below this share of a table, its expired rows are found by the index on what expires, else by primary key."""
-COUNTED_AT_MOST = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExpiryStage:
     """The expired rows of one kind.
 
-    `expired` are the rows that go. `candidates` is what the index finds: the same table, a condition on
-    `order` alone, and every row of `expired` is among them.
+    `expired` are the rows that go. `candidates` is what an index finds, ordered by `order`: rows of the same table,
+    or of the one that `path`, a foreign key, leads to; each of the expired is or has one of them.
     """
 
     name: str
     expired: QuerySet[Any]
     candidates: QuerySet[Any]
     order: tuple[str, ...]
-    is_held: bool = True
+    path: str = ""
+    is_held: bool = False
     """Whether other rows may refer to the expired ones and have to let go of them."""
+    followers: QuerySet[Any] | None = None
+    """Of the rows that refer to the expired ones, those that a later stage would remove."""
 
     @property
     def model(self) -> type[models.Model]:
@@ -69,26 +71,36 @@ class ExpiryStage:
 
     def is_sparse(self) -> bool:
         """Tell whether few enough rows may be expired that the index on what expires is the shorter way."""
-        total = estimated_rows(self.model, self.expired.db)
-        if not total:
+        total = estimated_total(self.model, self.expired.db)
+        if total is None:
             return True
-        matches = estimated_matches(self.candidates)
-        if matches is None:
-            matches = counted_up_to(self.candidates, COUNTED_AT_MOST)
-        return matches < SPARSE_SHARE * total
+        share = int(SPARSE_SHARE * total)
+        return estimated_count(self.candidates, at_most=share + 1) <= share
 
     def delete_window(self, walk: Walk, window: Window) -> Counter[str]:
         """Delete the expired rows of `window` in one transaction; returns the rows that went, by table."""
-        with transaction.atomic(using=self.expired.db):
-            return delete_rows(self.expired.filter(walk.inside(window)), is_held=self.is_held)
+        with transaction.atomic(using=self.expired.db, savepoint=False):
+            return delete_rows(self._expired_in(walk, window), is_held=self.is_held, followers=self.followers)
+
+    def _expired_in(self, walk: Walk, window: Window) -> QuerySet[Any]:
+        if walk.model is self.model:
+            return self.expired.filter(walk.inside(window))
+        if connections[self.expired.db].vendor == "mysql":
+            return self.expired.filter(walk.inside(window, prefix=f"{self.path}__"))
+        found = walk.rows.filter(walk.inside(window)).values("pk")
+        return self.expired.filter(IsAnyOf(F(self.path), found))
 
 
 def expiry_stages(now: datetime) -> list[ExpiryStage]:
-    """Return what is expired at `now`, in the order in which it goes."""
+    """Return what is expired at `now`, in the order in which it goes.
+
+    The three kinds of refresh token have no row in common. Idle ones go first: then an expired access token that
+    came out of a revoked one is held by nobody, and goes along instead of being rewritten.
+    """
     stages = [
-        _revoked_refresh_tokens(now),
-        _orphaned_refresh_tokens(),
         _idle_refresh_tokens(now),
+        _revoked_refresh_tokens(now),
+        _orphaned_refresh_tokens(now),
         _access_tokens(now),
         _id_tokens(now),
         *_by_expires_alone(now),
@@ -100,16 +112,18 @@ def clear_expired() -> dict[str, int]:
     """Delete what is expired, here and now, and return the rows that went by table.
 
     Windows of CLEAR_EXPIRED_TOKENS_BATCH_SIZE rows, CLEAR_EXPIRED_TOKENS_BATCH_INTERVAL seconds between them and
-    not after the last. What is issued while it works is out of its scope.
+    not after the last, each in a transaction of its own that is tried again after a deadlock. What is issued while
+    it works is out of its scope.
     """
     counts: Counter[str] = Counter()
     interval = oauth2_settings.CLEAR_EXPIRED_TOKENS_BATCH_INTERVAL
     is_first = True
-    for delete in _windows(timezone.now(), oauth2_settings.CLEAR_EXPIRED_TOKENS_BATCH_SIZE):
+    for stage, walk, window in _windows(timezone.now(), oauth2_settings.CLEAR_EXPIRED_TOKENS_BATCH_SIZE):
         if interval and not is_first:
             time.sleep(interval)
         is_first = False
-        counts.update(delete())
+        delete = partial(stage.delete_window, walk, window)
+        counts.update(with_retries(delete, using=stage.expired.db))
     return dict(counts)
 
 
@@ -128,40 +142,20 @@ def refresh_tokens_kept_forever() -> str | None:
     )
 
 
-def _windows(now: datetime, size: int) -> Iterator[Callable[[], Counter[str]]]:
-    for stage in expiry_stages(now):
-        walk = stage.walk()
-        last, after = walk.last(), None
+def _windows(now: datetime, size: int) -> Iterator[tuple[ExpiryStage, Walk, Window]]:
+    walks = [(stage, walk, walk.last()) for stage in expiry_stages(now) for walk in (stage.walk(),)]
+    for stage, walk, last in walks:
+        after = None
         while last is not None:
             window = walk.next_window(after=after, last=last, size=size)
             if window is None:
                 break
             after = window.upto
-            yield partial(stage.delete_window, walk, window)
+            yield stage, walk, window
 
 
 def _rows(model: Any) -> QuerySet[Any]:
     return model._base_manager.using(router.db_for_write(model)).order_by()
-
-
-def _revoked_refresh_tokens(now: datetime) -> ExpiryStage | None:
-    """Refresh tokens revoked long enough ago that no grace period and no replay check needs them.
-
-    Under REFRESH_TOKEN_REUSE_PROTECTION a revoked row is what reveals a replay (RFC 9700 section 4.14.2): it stays for
-    REFRESH_TOKEN_EXPIRE_SECONDS, or for good where that is not set.
-    """
-    kept_for: timedelta | None = timedelta(seconds=oauth2_settings.REFRESH_TOKEN_GRACE_PERIOD_SECONDS or 0)
-    if oauth2_settings.REFRESH_TOKEN_REUSE_PROTECTION:
-        kept_for = refresh_token_expire_timedelta()
-    if kept_for is None:
-        return None
-    rows = _rows(get_refresh_token_model()).filter(revoked__lt=now - kept_for)
-    return ExpiryStage(name="revoked_refresh_tokens", expired=rows, candidates=rows, order=("revoked", "pk"))
-
-
-def _orphaned_refresh_tokens() -> ExpiryStage:
-    rows = _rows(get_refresh_token_model()).filter(access_token__isnull=True, revoked__isnull=True)
-    return ExpiryStage(name="orphaned_refresh_tokens", expired=rows, candidates=rows, order=("pk",))
 
 
 def _idle_refresh_tokens(now: datetime) -> ExpiryStage | None:
@@ -169,37 +163,74 @@ def _idle_refresh_tokens(now: datetime) -> ExpiryStage | None:
     expires_after = refresh_token_expire_timedelta()
     if expires_after is None:
         return None
-    rows = _rows(get_refresh_token_model()).filter(revoked__isnull=True)
-    rows = rows.filter(access_token__expires__lt=now - expires_after)
+    over = _rows(get_access_token_model()).filter(expires__lt=now - expires_after)
+    ended = Subquery(
+        _rows(get_access_token_model()).filter(pk=OuterRef("access_token")).values("expires")[:1]
+    )
     return ExpiryStage(
         name="idle_refresh_tokens",
+        expired=_rows(get_refresh_token_model())
+        .filter(revoked__isnull=True)
+        .alias(ended=ended)
+        .filter(ended__lt=now - expires_after),
+        candidates=over,
+        order=("expires", "pk"),
+        path="access_token",
+        is_held=True,
+        followers=_unheld_access_tokens(now),
+    )
+
+
+def _revoked_refresh_tokens(now: datetime) -> ExpiryStage | None:
+    """Refresh tokens revoked long enough ago that no grace period and no replay check needs them.
+
+    Under REFRESH_TOKEN_REUSE_PROTECTION a revoked row is what reveals a replay (RFC 9700 section 4.14.2): it stays
+    for REFRESH_TOKEN_EXPIRE_SECONDS, or for good where that is not set.
+    """
+    kept_for: timedelta | None = timedelta(seconds=oauth2_settings.REFRESH_TOKEN_GRACE_PERIOD_SECONDS or 0)
+    if oauth2_settings.REFRESH_TOKEN_REUSE_PROTECTION:
+        kept_for = refresh_token_expire_timedelta()
+    if kept_for is None:
+        return None
+    rows = _rows(get_refresh_token_model()).filter(revoked__lt=now - kept_for)
+    return ExpiryStage(
+        name="revoked_refresh_tokens",
         expired=rows,
         candidates=rows,
-        order=("access_token__expires", "pk"),
+        order=("revoked", "pk"),
+        is_held=True,
+        followers=_unheld_access_tokens(now),
+    )
+
+
+def _orphaned_refresh_tokens(now: datetime) -> ExpiryStage:
+    rows = _rows(get_refresh_token_model()).filter(access_token__isnull=True, revoked__isnull=True)
+    return ExpiryStage(
+        name="orphaned_refresh_tokens",
+        expired=rows,
+        candidates=rows,
+        order=("pk",),
+        is_held=True,
+        followers=_unheld_access_tokens(now),
     )
 
 
 def _access_tokens(now: datetime) -> ExpiryStage:
-    over = _rows(get_access_token_model()).filter(expires__lt=now)
-    held = Exists(_rows(get_refresh_token_model()).filter(access_token=OuterRef("pk")))
     return ExpiryStage(
         name="access_tokens",
-        expired=over.filter(~held),
-        candidates=over,
+        expired=_unheld_access_tokens(now),
+        candidates=_rows(get_access_token_model()).filter(expires__lt=now),
         order=("expires", "pk"),
-        is_held=False,
     )
 
 
 def _id_tokens(now: datetime) -> ExpiryStage:
     over = _rows(get_id_token_model()).filter(expires__lt=now)
-    held = Exists(_rows(get_access_token_model()).filter(id_token=OuterRef("pk")))
     return ExpiryStage(
         name="id_tokens",
-        expired=over.filter(~held),
+        expired=_unheld(over, get_access_token_model(), "id_token"),
         candidates=over,
         order=("expires", "pk"),
-        is_held=False,
     )
 
 
@@ -211,5 +242,19 @@ def _by_expires_alone(now: datetime) -> Iterator[ExpiryStage]:
         ("pushed_authorization_requests", get_par_request_model()),
     )
     for name, model in kinds:
-        rows = _rows(model).filter(Q(expires__lt=now))
+        rows = _rows(model).filter(expires__lt=now)
         yield ExpiryStage(name=name, expired=rows, candidates=rows, order=("expires", "pk"))
+
+
+def _unheld_access_tokens(now: datetime) -> QuerySet[Any]:
+    over = _rows(get_access_token_model()).filter(expires__lt=now)
+    return _unheld(over, get_refresh_token_model(), "access_token")
+
+
+def _unheld(rows: QuerySet[Any], holder: Any, name: str) -> QuerySet[Any]:
+    """Narrow `rows` to those that no `holder` refers to by its foreign key `name`.
+
+    A scalar subquery, not EXISTS: a probe of the index for each row, whatever a planner thinks of joins.
+    """
+    holding = _rows(holder).filter(**{name: OuterRef("pk")}).values("pk")[:1]
+    return rows.alias(holding=Subquery(holding)).filter(holding__isnull=True)

@@ -1,0 +1,126 @@
+"""Deleting many rows of a provider's table at once, with what refers to them.
+
+The foreign keys carry no ON DELETE in the database, so what Django's collector would do row by row is done here by
+set: a refresh token's successor forgets where it came from, an access token's refresh token forgets it. Where a
+site has hooked into deletion in a way that a set-based statement would pass by, the ORM does the work instead.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib.contenttypes.fields import GenericRelation
+from django.db import connections, models
+from django.db.models import QuerySet
+from django.db.models.signals import post_delete, pre_delete
+
+from ...batching import delete_window
+from ..registry import get_access_token_model, get_id_token_model, get_refresh_token_model
+from ..use import remember_use
+from . import mysql, postgresql
+
+
+def delete_rows(
+    rows: QuerySet[Any], *, is_held: bool = True, followers: QuerySet[Any] | None = None
+) -> Counter[str]:
+    """Delete `rows` and return how many went, by table. The caller holds the transaction.
+
+    `is_held=False` says that the condition of `rows` rules out that anything refers to them; ID tokens that an
+    access token holds are not for here. `followers` are rows of the referring table that are over themselves: those
+    that refer to a deleted row go with it, as clearing the reference first would be the dearer half. The use that
+    `rows` witness is remembered (see `use`).
+    """
+    if slow_path_reasons(rows.model):
+        return _delete_by_orm(rows)
+    if followers is not None and slow_path_reasons(followers.model):
+        followers = None
+    references = [*_back_references(rows.model)] if is_held else []
+    vendor = connections[rows.db].vendor
+    if vendor == "postgresql":
+        return postgresql.delete_rows(rows, references=references, followers=followers)
+    if vendor == "mysql" and references:
+        return mysql.delete_rows(rows, references=references, followers=followers)
+    return _delete_in_steps(rows, references, followers)
+
+
+def slow_path_reasons(model: type[models.Model]) -> list[str]:
+    """Return why rows of `model` must go through the ORM; empty where a statement may delete them."""
+    name = model._meta.label
+    reasons = []
+    if pre_delete.has_listeners(model) or post_delete.has_listeners(model):
+        reasons.append(f"{name} has delete signals connected")
+    if model.delete is not models.Model.delete:
+        reasons.append(f"{name} overrides delete()")
+    if model._meta.parents:
+        reasons.append(f"{name} spans several tables")
+    if any(isinstance(field, GenericRelation) for field in model._meta.private_fields):
+        reasons.append(f"{name} has generic relations")
+    known = set(_references(model))
+    reasons += [
+        f"{relation.related_model._meta.label}.{relation.field.name} points at {name}"
+        for relation in _relations_to(model)
+        if relation.field not in known
+    ]
+    return reasons
+
+
+def _references(model: type[models.Model]) -> Iterator[models.ForeignKey[Any, Any]]:
+    """Yield the provider's own foreign keys that point at `model`, if deleting does to them what it always did."""
+    access_token, refresh_token = get_access_token_model(), get_refresh_token_model()
+    fields = (
+        (access_token, refresh_token._meta.get_field("access_token"), models.SET_NULL),
+        (refresh_token, access_token._meta.get_field("source_refresh_token"), models.SET_NULL),
+        (get_id_token_model(), access_token._meta.get_field("id_token"), models.CASCADE),
+    )
+    for target, field, on_delete in fields:
+        if model is target and field.remote_field.on_delete is on_delete:
+            yield field
+
+
+def _back_references(model: type[models.Model]) -> Iterator[models.ForeignKey[Any, Any]]:
+    """Yield those that outlive the row they point at."""
+    return (field for field in _references(model) if field.remote_field.on_delete is models.SET_NULL)
+
+
+def _relations_to(model: type[models.Model]) -> Iterator[Any]:
+    for field in model._meta.get_fields(include_hidden=True):
+        if field.auto_created and not field.concrete and (field.one_to_one or field.one_to_many):
+            yield field
+
+
+def _delete_by_orm(rows: QuerySet[Any]) -> Counter[str]:
+    model = rows.model
+    remember_use(rows)
+    by_label: Counter[str] = Counter()
+    if model.delete is models.Model.delete:
+        by_label.update(rows.delete()[1])
+    else:
+        for row in list(rows):
+            by_label.update((row.delete() or (0, {}))[1])
+    tables = {candidate._meta.label: candidate._meta.db_table for candidate in _all_models(model)}
+    return Counter({tables.get(label, label): count for label, count in by_label.items()})
+
+
+def _all_models(model: type[models.Model]) -> list[type[models.Model]]:
+    return list(model._meta.apps.get_models(include_auto_created=True))
+
+
+def _delete_in_steps(
+    rows: QuerySet[Any], references: list[models.ForeignKey[Any, Any]], followers: QuerySet[Any] | None
+) -> Counter[str]:
+    """Unhook, then delete. For SQLite, where one writer at a time sees `rows` the same in each statement."""
+    remember_use(rows)
+    counts: Counter[str] = Counter()
+    for field in references:
+        referring = field.model._base_manager.using(rows.db).filter(
+            **{f"{field.name}__in": rows.values("pk")}
+        )
+        if followers is not None:
+            going = followers.filter(pk__in=referring.values("pk"))
+            remember_use(going)
+            counts[field.model._meta.db_table] += delete_window(going)
+        referring.update(**{field.name: None})
+    counts[rows.model._meta.db_table] += delete_window(rows)
+    return counts
