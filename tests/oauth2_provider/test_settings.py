@@ -55,9 +55,9 @@ def test_a_dotted_path_that_does_not_import_names_the_setting() -> None:
 def test_dotted_paths_in_a_list_are_imported_and_the_list_keeps_its_type() -> None:
     path = "tests.oauth2_provider.dotted.two_minutes"
 
-    assert (
-        dotted.two_minutes,
-    ) == with_settings(OAUTH_PRE_TOKEN_VALIDATION=(path,)).OAUTH_PRE_TOKEN_VALIDATION
+    assert (dotted.two_minutes,) == with_settings(
+        OAUTH_PRE_TOKEN_VALIDATION=(path,)
+    ).OAUTH_PRE_TOKEN_VALIDATION
 
 
 @pytest.mark.parametrize(
