@@ -66,7 +66,7 @@ def slow_path_reasons(model: type[models.Model]) -> list[str]:
     return reasons
 
 
-def _references(model: type[models.Model]) -> Iterator[models.ForeignKey[Any, Any]]:
+def _references(model: type[models.Model]) -> Iterator[Any]:
     """Yield the provider's own foreign keys that point at `model`, if deleting does to them what it always did."""
     access_token, refresh_token = get_access_token_model(), get_refresh_token_model()
     fields = (
@@ -79,7 +79,7 @@ def _references(model: type[models.Model]) -> Iterator[models.ForeignKey[Any, An
             yield field
 
 
-def _back_references(model: type[models.Model]) -> Iterator[models.ForeignKey[Any, Any]]:
+def _back_references(model: type[models.Model]) -> Iterator[Any]:
     """Yield those that outlive the row they point at."""
     return (field for field in _references(model) if field.remote_field.on_delete is models.SET_NULL)
 
@@ -108,7 +108,7 @@ def _all_models(model: type[models.Model]) -> list[type[models.Model]]:
 
 
 def _delete_in_steps(
-    rows: QuerySet[Any], references: list[models.ForeignKey[Any, Any]], followers: QuerySet[Any] | None
+    rows: QuerySet[Any], references: list[Any], followers: QuerySet[Any] | None
 ) -> Counter[str]:
     """Unhook, then delete. For SQLite, where one writer at a time sees `rows` the same in each statement."""
     remember_use(rows)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from django.db import connections, models
+from django.db import connections
 from django.db.models import F, QuerySet
 
 from ...batching import delete_window
@@ -21,7 +21,7 @@ UNHOOK = "UPDATE {table} JOIN ({keys}) hooked ON hooked.target = {table}.{pk} SE
 
 
 def delete_rows(
-    rows: QuerySet[Any], *, references: list[models.ForeignKey[Any, Any]], followers: QuerySet[Any] | None
+    rows: QuerySet[Any], *, references: list[Any], followers: QuerySet[Any] | None
 ) -> Counter[str]:
     """Delete `rows`; null or, where they are among `followers`, delete what refers to them. See `deletion`."""
     counts: Counter[str] = Counter()

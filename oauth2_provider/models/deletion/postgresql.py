@@ -40,11 +40,11 @@ class _Statement:
     def fetch(self, select: str) -> tuple[Any, ...]:
         with connections[self.using].cursor() as cursor:
             cursor.execute(f"WITH {', '.join(self.parts)} {select}", self.parameters)
-            return cursor.fetchone()  # type: ignore[no-any-return]
+            return cursor.fetchone()
 
 
 def delete_rows(
-    rows: QuerySet[Any], *, references: list[models.ForeignKey[Any, Any]], followers: QuerySet[Any] | None
+    rows: QuerySet[Any], *, references: list[Any], followers: QuerySet[Any] | None
 ) -> Counter[str]:
     """Delete `rows`; null or, where they are among `followers`, delete what refers to them. See `deletion`."""
     statement = _Statement(rows.db)
@@ -75,7 +75,7 @@ def compile_delete(rows: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
     """Return the DELETE statement of `rows`, which must be of one table, and its parameters."""
     query = rows.query.clone()
     query.__class__ = orm_sql.DeleteQuery
-    return query.get_compiler(rows.db).as_sql()  # type: ignore[no-any-return]
+    return query.get_compiler(rows.db).as_sql()
 
 
 def _add_delete(statement: _Statement, name: str, rows: QuerySet[Any], *, condition: str = "") -> None:
