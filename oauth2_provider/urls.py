@@ -8,6 +8,34 @@ from . import views
 
 app_name = "oauth2_provider"
 
+server_metadata_urlpatterns = [
+    path(
+        ".well-known/oauth-authorization-server",
+        views.OAuthServerMetadataView.as_view(),
+        name="oauth-server-metadata",
+    ),
+    path(
+        ".well-known/oauth-authorization-server/<path:issuer_path>",
+        views.OAuthServerMetadataView.as_view(),
+        name="oauth-server-metadata-issuer",
+    ),
+]
+
+resource_metadata_urlpatterns = [
+    path(
+        ".well-known/oauth-protected-resource",
+        views.OAuthProtectedResourceMetadataView.as_view(),
+        name="oauth-resource-metadata",
+    ),
+    path(
+        ".well-known/oauth-protected-resource/<path:resource_path>",
+        views.OAuthProtectedResourceMetadataView.as_view(),
+        name="oauth-resource-metadata-path",
+    ),
+]
+
+metadata_urlpatterns = [*server_metadata_urlpatterns, *resource_metadata_urlpatterns]
+
 base_urlpatterns = [
     path("authorize/", views.AuthorizationView.as_view(), name="authorize"),
     path("token/", views.TokenView.as_view(), name="token"),
@@ -15,4 +43,4 @@ base_urlpatterns = [
     path("introspect/", views.IntrospectTokenView.as_view(), name="introspect"),
 ]
 
-urlpatterns = [*base_urlpatterns]
+urlpatterns = [*metadata_urlpatterns, *base_urlpatterns]

@@ -15,6 +15,7 @@ from .generic import (
     ScopedProtectedResourceView,
 )
 from .introspect import IntrospectTokenView
+from .metadata import OAuthProtectedResourceMetadataView, OAuthServerMetadataView
 
 __all__ = [
     "AuthorizationView",
@@ -22,6 +23,8 @@ __all__ = [
     "ClientProtectedResourceView",
     "ClientProtectedScopedResourceView",
     "IntrospectTokenView",
+    "OAuthProtectedResourceMetadataView",
+    "OAuthServerMetadataView",
     "ProtectedResourceMetadataView",
     "ProtectedResourceView",
     "ReadWriteScopedProtectedResourceMetadataView",
