@@ -1,4 +1,4 @@
-"""SWAPPED names the models that are the site's own, separated by commas; the database is in memory."""
+"""SWAPPED names the models that are the site's own, separated by commas, SWAPPED_DATABASE the SQLite file."""
 
 from __future__ import annotations
 
@@ -24,5 +24,10 @@ globals().update(
 SECRET_KEY = "a key for tests only"
 USE_TZ = True
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "house", "oauth2_provider"]
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ.get("SWAPPED_DATABASE", ":memory:"),
+    }
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
