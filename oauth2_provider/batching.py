@@ -190,7 +190,7 @@ def counted_up_to(rows: QuerySet[Any], limit: int) -> int:
 
 
 class IsAnyOf(Func):
-    """`expression` is among the rows of a subquery, by a plan that looks each of them up.
+    """`expression` is among the rows of a subquery (a queryset or RawSQL), by a plan that looks each of them up.
 
     PostgreSQL: `= ANY (ARRAY(SELECT ...))`, which no planner turns into a join that reads a whole table.
     """
@@ -201,8 +201,8 @@ class IsAnyOf(Func):
     output_field = BooleanField()
     conditional = True
 
-    def __init__(self, expression: Any, subquery: QuerySet[Any]) -> None:
-        super().__init__(expression, Subquery(subquery))
+    def __init__(self, expression: Any, subquery: Any) -> None:
+        super().__init__(expression, Subquery(subquery) if isinstance(subquery, QuerySet) else subquery)
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         return super().as_sql(

@@ -15,6 +15,7 @@ from .base import (
     register,
     unregister,
 )
+from .revoke_user_tokens import batch_revoke_user_tokens
 
 __all__ = [
     "ArgumentsForm",
@@ -25,6 +26,7 @@ __all__ = [
     "Stage",
     "WindowResult",
     "all_operations",
+    "batch_revoke_user_tokens",
     "get_operation",
     "register",
     "register_defaults",
@@ -36,6 +38,7 @@ def register_defaults() -> None:
     """Register the operations that come with the app."""
     from .clear_expired import ClearExpired
     from .purge_runs import PurgeRuns
+    from .revoke_user_tokens import RevokeUserTokens
 
-    for operation in (ClearExpired, PurgeRuns):
+    for operation in (ClearExpired, PurgeRuns, RevokeUserTokens):
         register(operation)

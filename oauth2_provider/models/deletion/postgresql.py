@@ -5,25 +5,28 @@ The deferred foreign keys are checked at the end of the transaction, so parents 
 whole table for a window of a thousand rows.
 """
 
-# ruff: noqa: S608 - the names are those of the models
+# ruff: noqa: S608, S611 - the names are those of the models
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db import connections, models
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.db.models import sql as orm_sql
+from django.db.models.expressions import RawSQL
 
+from ...batching import IsAnyOf
 from ...settings import oauth2_settings
 from ..application import USE_RESOLUTION
-from ..registry import get_access_token_model, get_application_model
+from ..registry import get_access_token_model, get_application_model, get_id_token_model
 from ..use import witnesses_use
 
 
 @dataclass
-class _Statement:
+class Statement:
     """A WITH clause under construction, and the parameters in their order."""
 
     using: str
@@ -37,18 +40,28 @@ class _Statement:
     def quote(self, name: str) -> str:
         return connections[self.using].ops.quote_name(name)
 
-    def fetch(self, select: str) -> tuple[Any, ...]:
+    def count(
+        self, deleted: dict[str, type[models.Model]], *, changed: dict[str, type[models.Model]] | None = None
+    ) -> Counter[str]:
+        """Execute it and count the rows of the parts named, by table; what is deleted leaves its time (`use`)."""
+        _add_remembered_use(self, {name: model for name, model in deleted.items() if witnesses_use(model)})
+        parts = {**deleted, **(changed or {})}
+        totals = ", ".join(f"(SELECT count(*) FROM {name})" for name in parts)
         with connections[self.using].cursor() as cursor:
-            cursor.execute(f"WITH {', '.join(self.parts)} {select}", self.parameters)
-            return cursor.fetchone()
+            cursor.execute(f"WITH {', '.join(self.parts)} SELECT {totals}", self.parameters)
+            row = cursor.fetchone()
+        counts: Counter[str] = Counter()
+        for model, total in zip(parts.values(), row, strict=True):
+            counts[model._meta.db_table] += total
+        return counts
 
 
 def delete_rows(
     rows: QuerySet[Any], *, references: list[Any], followers: QuerySet[Any] | None
 ) -> Counter[str]:
     """Delete `rows`; null or, where they are among `followers`, delete what refers to them. See `deletion`."""
-    statement = _Statement(rows.db)
-    _add_delete(statement, "gone", rows)
+    statement = Statement(rows.db)
+    add_delete(statement, "gone", rows)
     counted = {"gone": rows.model}
     for number, reference in enumerate(references):
         hooked, unhooked, followed = f"hooked{number}", f"unhooked{number}", f"followed{number}"
@@ -59,16 +72,13 @@ def delete_rows(
         among_hooked = f"{pk} = ANY (ARRAY(SELECT {pk} FROM {hooked}))"
         spared = ""
         if followers is not None:
-            _add_delete(statement, followed, followers, condition=among_hooked)
+            among = IsAnyOf(F("pk"), RawSQL(f"SELECT {pk} FROM {hooked}", []))
+            add_delete(statement, followed, followers.filter(among))
             counted[followed] = followers.model
             spared = f" AND {pk} NOT IN (SELECT {pk} FROM {followed})"
         update = f"UPDATE {table} SET {column} = NULL WHERE {among_hooked}{spared}"
         statement.add(unhooked, update)
-    totals = statement.fetch("SELECT " + ", ".join(f"(SELECT count(*) FROM {name})" for name in counted))
-    counts: Counter[str] = Counter()
-    for model, total in zip(counted.values(), totals, strict=True):
-        counts[model._meta.db_table] += total
-    return counts
+    return statement.count(counted)
 
 
 def compile_delete(rows: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
@@ -78,48 +88,75 @@ def compile_delete(rows: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
     return query.get_compiler(rows.db).as_sql()
 
 
-def _add_delete(statement: _Statement, name: str, rows: QuerySet[Any], *, condition: str = "") -> None:
-    """Add a CTE that deletes `rows` (further narrowed by `condition`), and one that remembers their use."""
+def add_delete(statement: Statement, name: str, rows: QuerySet[Any]) -> None:
+    """Add a CTE that deletes `rows` and returns of each what the rest of the statement may ask for."""
     model = rows.model
     delete, parameters = compile_delete(rows)
-    if condition:
-        delete = f"{delete} AND {condition}"
-    is_witness = witnesses_use(model)
     columns = [model._meta.pk.column]
-    if is_witness:
+    if witnesses_use(model):
         columns += [_column(model, "application"), _column(model, "created")]
     if model is get_access_token_model():
-        columns.append(_column(model, "scope"))
+        columns += [_column(model, "scope"), _column(model, "id_token")]
     returned = ", ".join(statement.quote(column) for column in columns)
     statement.add(name, f"{delete} RETURNING {returned}", parameters)
-    if is_witness:
-        _add_remembered_use(statement, name, model)
 
 
-def _add_remembered_use(statement: _Statement, name: str, model: type[models.Model]) -> None:
+def _add_remembered_use(statement: Statement, parts: dict[str, type[models.Model]]) -> None:
     """Raise the marks that are behind by more than their resolution; the rest are not even locked."""
+    if not parts:
+        return
     quote, application = statement.quote, get_application_model()
     table, pk = quote(application._meta.db_table), quote(application._meta.pk.column)
-    mark, holder = quote(_column(application, "last_used")), quote(_column(model, "application"))
-    created = quote(_column(model, "created"))
-    condition, parameters = "", []
-    if model is get_access_token_model():
-        condition = f"WHERE {quote(_column(model, 'scope'))} <> %s "
-        parameters = [oauth2_settings.DCR_REGISTRATION_SCOPE]
-    used = f"SELECT {holder}, max({created}) AS at FROM {name} {condition}GROUP BY {holder}"
-    statement.add(f"{name}_used", used, parameters)
+    mark = quote(_column(application, "last_used"))
+    seen, parameters = [], []
+    for name, model in parts.items():
+        holder, created = quote(_column(model, "application")), quote(_column(model, "created"))
+        condition = ""
+        if model is get_access_token_model():
+            condition = f" WHERE {quote(_column(model, 'scope'))} <> %s"
+            parameters.append(oauth2_settings.DCR_REGISTRATION_SCOPE)
+        seen.append(f"SELECT {holder} AS holder, {created} AS created FROM {name}{condition}")
+    used = f"SELECT holder, max(created) AS at FROM ({' UNION ALL '.join(seen)}) seen GROUP BY holder"
+    statement.add("used", used, parameters)
     behind = f"({table}.{mark} IS NULL OR {table}.{mark} < used.at - %s)"
-    join = f"{table}.{pk} = used.{holder} AND {behind}"
+    join = f"{table}.{pk} = used.holder AND {behind}"
     locked = (
-        f"SELECT {table}.{pk}, used.at FROM {table} JOIN {name}_used used ON {join} "
+        f"SELECT {table}.{pk}, used.at FROM {table} JOIN used ON {join} "
         f"ORDER BY {table}.{pk} FOR NO KEY UPDATE OF {table}"
     )
-    statement.add(f"{name}_behind", locked, [USE_RESOLUTION])
-    update = (
-        f"UPDATE {table} SET {mark} = behind.at FROM {name}_behind behind WHERE {table}.{pk} = behind.{pk}"
-    )
-    statement.add(f"{name}_marked", update)
+    statement.add("behind", locked, [USE_RESOLUTION])
+    update = f"UPDATE {table} SET {mark} = behind.at FROM behind WHERE {table}.{pk} = behind.{pk}"
+    statement.add("marked", update)
 
 
 def _column(model: type[models.Model], name: str) -> str:
     return str(model._meta.get_field(name).column)  # type: ignore[union-attr]
+
+
+def revoke_refresh_tokens(rows: QuerySet[Any], now: datetime) -> Counter[str]:
+    """Stamp `rows`, refresh tokens, as revoked at `now`; delete their access tokens and the ID tokens of those.
+
+    The refresh tokens are locked first, in the order of their keys, as rotation locks them.
+    """
+    statement, model, access_token = Statement(rows.db), rows.model, get_access_token_model()
+    quote, id_token = statement.quote, get_id_token_model()
+    picked = rows.order_by("pk").select_for_update(of=("self",))
+    statement.add("picked", *_compile(picked.values(target=F("pk"), held=F("access_token"))))
+    table, pk = quote(model._meta.db_table), quote(model._meta.pk.column)
+    stamps = ", ".join(
+        f"{quote(_column(model, name))} = %s" for name in ("revoked", "updated", "access_token")
+    )
+    statement.add(
+        "revoked",
+        f"UPDATE {table} SET {stamps} WHERE {pk} = ANY (ARRAY(SELECT target FROM picked)) RETURNING {pk}",
+        [now, now, None],
+    )
+    held = IsAnyOf(F("pk"), RawSQL("SELECT held FROM picked", []))
+    add_delete(statement, "ended", access_token._base_manager.using(rows.db).filter(held).order_by())
+    named = IsAnyOf(F("pk"), RawSQL(f"SELECT {quote(_column(access_token, 'id_token'))} FROM ended", []))
+    add_delete(statement, "unnamed", id_token._base_manager.using(rows.db).filter(named).order_by())
+    return statement.count({"ended": access_token, "unnamed": id_token}, changed={"revoked": model})
+
+
+def _compile(rows: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
+    return rows.query.get_compiler(rows.db).as_sql()

@@ -1,0 +1,126 @@
+"""revoke_user_tokens: end every credential that a user was given before the run began."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.contrib.auth import get_user_model
+
+from oauth2_provider.batching import Walk, Window, counted_up_to
+from oauth2_provider.flows.bulk_revocation import (
+    Holder,
+    RevocationStage,
+    remaining_credentials,
+    revocation_slow_path_reasons,
+    revocation_stages,
+    revoke_credentials,
+)
+from oauth2_provider.models import get_access_token_model, get_application_model
+
+from .base import ArgumentsForm, Job, Operation, OperationKind, Preview, Stage
+from .fields import KeyField, KeysField
+from .walks import WalkStage
+
+COUNTED_AT_MOST = 1_000_000
+SAMPLES = 5
+
+
+class RevokeUserTokensForm(ArgumentsForm):
+    user_id = KeyField(get_user_model, required=False, help_text="The user's primary key.")
+    user_ids = KeysField(
+        get_user_model, required=False, initial=[], help_text="Several users: primary keys, by commas."
+    )
+    application_id = KeyField(
+        get_application_model,
+        required=False,
+        help_text="Only what was given on this application; without a user: to all of its users.",
+    )
+    everybody = forms.BooleanField(
+        required=False, initial=False, help_text="All users, as after a breach. Needs no other argument."
+    )
+
+    def clean(self) -> dict[str, Any]:
+        values = self.cleaned_data
+        if self.errors:
+            return values
+        users = [name for name in ("user_id", "user_ids") if values.get(name) not in (None, [])]
+        if values["everybody"] and (users or values["application_id"] is not None):
+            raise forms.ValidationError("everybody goes with no other argument.")
+        if len(users) == 2:
+            raise forms.ValidationError("Give user_id or user_ids, not both.")
+        if not users and values["application_id"] is None and not values["everybody"]:
+            raise forms.ValidationError("Say whose tokens: user_id, user_ids, application_id or everybody.")
+        return values
+
+
+class RevokeStage(WalkStage):
+    """The credentials of one kind, worked in windows."""
+
+    def __init__(self, stage: RevocationStage) -> None:
+        self.name = stage.name
+        self.stage = stage
+
+    def walk(self, by: Any = None) -> Walk:
+        return self.stage.walk()
+
+    def work_window(self, walk: Walk, window: Window) -> Counter[str]:
+        return self.stage.work_window(walk, window)
+
+    def using(self) -> str:
+        return str(self.stage.rows.db)
+
+
+class RevokeUserTokens(Operation):
+    name = "revoke_user_tokens"
+    title = "Revoke user tokens"
+    description = "Ends every token and code that users were given before the run began."
+    kind = OperationKind.SECURITY
+    form_class = RevokeUserTokensForm
+
+    def stages(self, job: Job) -> Sequence[Stage]:
+        return [RevokeStage(stage) for stage in revocation_stages(_holder(job), job.cutoff)]
+
+    def remaining(self, job: Job) -> int:
+        return remaining_credentials(_holder(job), job.cutoff)
+
+    def preview(self, job: Job) -> Preview:
+        counts: Counter[str] = Counter()
+        reasons: dict[str, int] = {}
+        samples: dict[str, list[str]] = {}
+        for stage in revocation_stages(_holder(job), job.cutoff):
+            rows = counted_up_to(stage.rows, COUNTED_AT_MOST)
+            counts[stage.rows.model._meta.db_table] += rows
+            reasons[stage.name] = rows
+            if rows:
+                samples[stage.name] = [str(pk) for pk in stage.rows.values_list("pk", flat=True)[:SAMPLES]]
+        path, why = self.path(job)
+        return Preview(counts=dict(counts), reasons=reasons, samples=samples, path=path, warnings=why)
+
+    def path(self, job: Job) -> tuple[str, list[str]]:
+        reasons = revocation_slow_path_reasons()
+        return ("orm" if reasons else "set-based"), reasons
+
+
+def batch_revoke_user_tokens(user: Any, application: Any = None) -> int:
+    """End what `user` was given, on `application` or on all, at once and without Celery.
+
+    Returns the number of access tokens revoked, once none of the user's credentials from before the call is left.
+    """
+    holder = Holder(users=(user.pk,), application=None if application is None else application.pk)
+    return revoke_credentials(holder)[get_access_token_model()._meta.db_table]
+
+
+def _holder(job: Job) -> Holder:
+    """Return whose credentials the arguments name. A user deleted meanwhile has none left."""
+    arguments = job.arguments
+    users: tuple[Any, ...] | None = None
+    if "user_id" in arguments:
+        users = (arguments["user_id"],)
+    elif "user_ids" in arguments:
+        users = tuple(arguments["user_ids"])
+    if users is None and "application_id" not in arguments and not arguments.get("everybody"):
+        raise ValueError("no holder in the arguments")
+    return Holder(users=users, application=arguments.get("application_id"))

@@ -1,0 +1,246 @@
+"""Ending, by set, every credential that a user was given (RFC 7009 section 2.1, RFC 9700 section 4.14).
+
+What counts is when a credential was given: before a cutoff, or after it out of one that was: by a rotation or a
+code exchange that was under way. Locks go to refresh tokens first and in the order of their keys, as everywhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.db import connections, models, router, transaction
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.signals import post_save, pre_save
+from django.utils import timezone
+
+from ..batching import IsAnyOf, Walk, Window, counted_up_to, with_retries
+from ..models import (
+    get_access_token_model,
+    get_application_model,
+    get_device_grant_model,
+    get_grant_model,
+    get_id_token_model,
+    get_refresh_token_model,
+)
+from ..models.access_token import AbstractAccessToken
+from ..models.deletion import delete_rows, postgresql, slow_path_reasons
+from ..models.refresh_token import AbstractRefreshToken
+
+COUNTED_AT_MOST = 1_000_000
+KEYS_IN_A_STATEMENT = 900
+"""Below what an SQLite of any age takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Whose credentials: those of `users` (primary keys; None: of every user), on `application` (None: on all)."""
+
+    users: tuple[Any, ...] | None
+    application: Any | None = None
+
+    def rows(self, model: Any) -> QuerySet[Any]:
+        """Return the holder's rows of `model`."""
+        rows = model._base_manager.using(router.db_for_write(model)).order_by()
+        rows = rows.filter(user__isnull=False) if self.users is None else rows.filter(user__in=self.users)
+        if self.application is None:
+            return rows
+        if model is get_device_grant_model():
+            clients = get_application_model()._base_manager.filter(pk=self.application)
+            return rows.filter(client_id__in=list(clients.values_list("client_id", flat=True)))
+        return rows.filter(application=self.application)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevocationStage:
+    """Credentials of one kind, and what ends those of a window (the caller holds the transaction)."""
+
+    name: str
+    rows: QuerySet[Any]
+    end: Callable[[QuerySet[Any]], Counter[str]]
+
+    def walk(self) -> Walk:
+        return Walk(rows=self.rows)
+
+    def work_window(self, walk: Walk, window: Window) -> Counter[str]:
+        return self.end(self.rows.filter(walk.inside(window)))
+
+
+def revocation_stages(holder: Holder, cutoff: datetime) -> list[RevocationStage]:
+    """Return what has to end, in the order that lets nothing be minted from what is left.
+
+    Codes first, then refresh tokens with their access tokens, then the access tokens that no refresh token holds, then
+    the ID tokens left over. A refresh token keeps its row, stamped; the rest is deleted.
+    """
+    return [
+        RevocationStage(name="grants", rows=_grants(holder, cutoff), end=_delete),
+        RevocationStage(name="device_grants", rows=holder.rows(get_device_grant_model()), end=_delete),
+        RevocationStage(
+            name="refresh_tokens", rows=_refresh_tokens(holder, cutoff), end=revoke_refresh_tokens
+        ),
+        RevocationStage(name="access_tokens", rows=_access_tokens(holder, cutoff), end=_end_access_tokens),
+        RevocationStage(name="id_tokens", rows=_id_tokens(holder, cutoff), end=_delete),
+    ]
+
+
+def remaining_credentials(holder: Holder, cutoff: datetime) -> int:
+    """Return how many credentials still work that should not."""
+    return sum(counted_up_to(stage.rows, COUNTED_AT_MOST) for stage in revocation_stages(holder, cutoff))
+
+
+def revoke_credentials(holder: Holder, *, window_rows: int = 5000) -> Counter[str]:
+    """End what `holder` was given until now, here and now; returns the rows ended by table.
+
+    Returns only once a look at the tables finds none left, whatever the clients do meanwhile.
+    """
+    cutoff = timezone.now()
+    counts: Counter[str] = Counter()
+    while True:
+        for stage in revocation_stages(holder, cutoff):
+            for work in _windows(stage, window_rows):
+                counts.update(with_retries(work, using=stage.rows.db))
+        if not remaining_credentials(holder, cutoff):
+            return counts
+
+
+def revoke_refresh_tokens(rows: QuerySet[Any]) -> Counter[str]:
+    """Revoke `rows`, live refresh tokens, as `RefreshToken.revoke` does for one. The caller holds the transaction."""
+    if revocation_slow_path_reasons():
+        return _revoke_one_by_one(rows)
+    if connections[rows.db].vendor == "postgresql":
+        return postgresql.revoke_refresh_tokens(rows, timezone.now())
+    return _revoke_in_steps(rows)
+
+
+def revocation_slow_path_reasons() -> list[str]:
+    """Return why tokens must be revoked one by one; empty where a statement may do it."""
+    refresh_token, access_token = get_refresh_token_model(), get_access_token_model()
+    reasons = [*slow_path_reasons(access_token), *slow_path_reasons(get_id_token_model())]
+    if pre_save.has_listeners(refresh_token) or post_save.has_listeners(refresh_token):
+        reasons.append(f"{refresh_token._meta.label} has save signals connected")
+    for model, stock in ((refresh_token, AbstractRefreshToken), (access_token, AbstractAccessToken)):
+        if model.revoke is not stock.revoke or model.save is not models.Model.save:
+            reasons.append(f"{model._meta.label} overrides revoke() or save()")
+    return reasons
+
+
+def _windows(stage: RevocationStage, size: int) -> Iterator[Callable[[], Counter[str]]]:
+    walk = stage.walk()
+    last, after = walk.last(), None
+    while last is not None and (window := walk.next_window(after=after, last=last, size=size)):
+        after = window.upto
+        yield partial(_in_transaction, stage, walk, window)
+
+
+def _in_transaction(stage: RevocationStage, walk: Walk, window: Window) -> Counter[str]:
+    with transaction.atomic(using=stage.rows.db):
+        return stage.work_window(walk, window)
+
+
+# -- what was given before the cutoff, or out of it
+
+
+def _grants(holder: Holder, cutoff: datetime) -> QuerySet[Any]:
+    """Codes that can still be exchanged. A redeemed one stays: it leads to what was issued from it."""
+    return holder.rows(get_grant_model()).filter(created__lte=cutoff, redeemed__isnull=True)
+
+
+def _refresh_tokens(holder: Holder, cutoff: datetime) -> QuerySet[Any]:
+    model = get_refresh_token_model()
+    family = model._base_manager.filter(token_family=OuterRef("token_family"), created__lte=cutoff)
+    source = get_access_token_model()._base_manager.filter(
+        pk=OuterRef("access_token"), source_refresh_token__created__lte=cutoff
+    )
+    codes = _redeemed(cutoff).filter(token_family=OuterRef("token_family"))
+    rows = holder.rows(model).filter(revoked__isnull=True)
+    rows = rows.alias(family=_any(family), source=_any(source), code=_any(codes))
+    return rows.filter(
+        Q(created__lte=cutoff) | Q(family__isnull=False) | Q(source__isnull=False) | Q(code__isnull=False)
+    )
+
+
+def _access_tokens(holder: Holder, cutoff: datetime) -> QuerySet[Any]:
+    source = get_refresh_token_model()._base_manager.filter(
+        pk=OuterRef("source_refresh_token"), created__lte=cutoff
+    )
+    codes = _redeemed(cutoff).filter(token_checksum=OuterRef("token_checksum"))
+    rows = holder.rows(get_access_token_model()).alias(source=_any(source), code=_any(codes))
+    return rows.filter(Q(created__lte=cutoff) | Q(source__isnull=False) | Q(code__isnull=False))
+
+
+def _id_tokens(holder: Holder, cutoff: datetime) -> QuerySet[Any]:
+    held = get_access_token_model()._base_manager.filter(id_token=OuterRef("pk"))
+    rows = holder.rows(get_id_token_model()).filter(created__lte=cutoff)
+    return rows.alias(held=_any(held)).filter(held__isnull=True)
+
+
+def _redeemed(cutoff: datetime) -> QuerySet[Any]:
+    """Codes of the same user given before the cutoff: what was issued from them is older than it looks."""
+    rows = get_grant_model()._base_manager.filter(created__lte=cutoff, redeemed__isnull=False)
+    return rows.filter(user=OuterRef("user"))
+
+
+def _any(rows: QuerySet[Any]) -> Subquery:
+    """A probe of an index for each row that gets as far; not EXISTS, which a planner may turn into a scan."""
+    return Subquery(rows.order_by().values("pk")[:1])
+
+
+# -- what ends them
+
+
+def _delete(rows: QuerySet[Any]) -> Counter[str]:
+    return delete_rows(rows, is_held=False)
+
+
+def _end_access_tokens(rows: QuerySet[Any]) -> Counter[str]:
+    """Delete access tokens with their ID tokens; a refresh token that holds one lets go of it."""
+    id_token = get_id_token_model()
+    named = rows.filter(id_token__isnull=False)
+    id_tokens = id_token._base_manager.using(rows.db).order_by()
+    if connections[rows.db].vendor == "postgresql" and not revocation_slow_path_reasons():
+        # the foreign key is checked when the transaction ends
+        counts = delete_rows(id_tokens.filter(IsAnyOf(F("pk"), named.values("id_token"))), is_held=False)
+        return counts + delete_rows(rows)
+    keys = list(named.values_list("id_token", flat=True))
+    return delete_rows(rows) + _delete_keys(id_tokens, keys)
+
+
+def _revoke_in_steps(rows: QuerySet[Any]) -> Counter[str]:
+    """Lock and list, stamp, delete: for engines without data-modifying CTEs, in the order of PostgreSQL's."""
+    model, access_token = rows.model, get_access_token_model()
+    of = ("self",) if connections[rows.db].features.has_select_for_update_of else ()
+    picked = list(rows.order_by("pk").select_for_update(of=of).values_list("pk", "access_token"))
+    counts = Counter({model._meta.db_table: len(picked)})
+    now = timezone.now()
+    for keys in _chunks([pk for pk, _ in picked]):
+        tokens = model._base_manager.using(rows.db).filter(pk__in=keys)
+        tokens.update(revoked=now, updated=now, access_token=None)
+    for keys in _chunks([held for _, held in picked if held is not None]):
+        counts += _end_access_tokens(access_token._base_manager.using(rows.db).filter(pk__in=keys).order_by())
+    return counts
+
+
+def _revoke_one_by_one(rows: QuerySet[Any]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for token in rows.order_by("pk"):
+        held = token.access_token_id
+        token.revoke()
+        counts[rows.model._meta.db_table] += 1
+        counts[get_access_token_model()._meta.db_table] += int(held is not None)
+    return counts
+
+
+def _delete_keys(rows: QuerySet[Any], keys: list[Any]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for some in _chunks(keys):
+        counts += delete_rows(rows.filter(pk__in=some), is_held=False)
+    return counts
+
+
+def _chunks(keys: list[Any]) -> Iterator[list[Any]]:
+    for start in range(0, len(keys), KEYS_IN_A_STATEMENT):
+        yield keys[start : start + KEYS_IN_A_STATEMENT]
