@@ -1,0 +1,74 @@
+"""`manage.py maintenance_runs`: list, show, pause, resume, cancel and retry runs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.serializers.json import DjangoJSONEncoder
+
+from ... import runs
+from ...exceptions import TransitionRefused
+from ...models import ACTIVE, Run
+from ..operation_command import USAGE, run_to_json
+
+CONTROLS = {"pause": runs.pause, "resume": runs.resume, "cancel": runs.cancel, "retry": runs.retry}
+
+
+class Command(BaseCommand):
+    help = "List, show, pause, resume, cancel and retry runs."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("action", choices=["list", "show", *CONTROLS])
+        parser.add_argument("run", nargs="?", help="The run's id; all but `list` need it.")
+        parser.add_argument("--active", action="store_true", help="list: only runs that have not ended.")
+        parser.add_argument("--limit", type=int, default=20, help="list: how many. Default: 20.")
+        parser.add_argument("--json", action="store_true", help="Print JSON.")
+
+    def handle(self, *args: Any, action: str, run: str | None, **options: Any) -> None:
+        if action == "list":
+            self._list(options)
+            return
+        found = self._find(run)
+        if action in CONTROLS:
+            try:
+                CONTROLS[action](found, actor="maintenance_runs")
+            except TransitionRefused as refused:
+                raise CommandError(str(refused)) from refused
+            found.refresh_from_db()
+        self._show(found, as_json=options["json"])
+
+    def _find(self, run: str | None) -> Run:
+        if run is None:
+            raise CommandError("Name the run by its id.", returncode=USAGE)
+        try:
+            return Run.objects.get(pk=UUID(run))
+        except (ValueError, Run.DoesNotExist) as exc:
+            raise CommandError(f"There is no run {run}.", returncode=USAGE) from exc
+
+    def _list(self, options: dict[str, Any]) -> None:
+        found = Run.objects.order_by("-created")
+        if options["active"]:
+            found = found.filter(status__in=ACTIVE)
+        rows = list(found[: options["limit"]])
+        if options["json"]:
+            self.stdout.write(json.dumps([run_to_json(run) for run in rows], cls=DjangoJSONEncoder))
+            return
+        for run in rows:
+            self.stdout.write(
+                f"{run.pk}  {run.created:%Y-%m-%d %H:%M}  {run.operation:32} {run.status:12} {run.rows:>10} rows"
+            )
+
+    def _show(self, run: Run, *, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(json.dumps(run_to_json(run), cls=DjangoJSONEncoder))
+            return
+        for name, value in run_to_json(run).items():
+            if value not in ("", None, {}):
+                self.stdout.write(f"{name:14} {value}")
+        for event in run.events.all():
+            self.stdout.write(
+                f"  {event.created:%Y-%m-%d %H:%M:%S} {event.kind} {event.text} {event.actor}".rstrip()
+            )

@@ -1,0 +1,171 @@
+"""What every command that runs an operation shares: options, a progress bar, exit codes.
+
+Exit codes: 0 done, 1 failed or stopped, 2 wrong usage. Ctrl-C ends the window at hand and leaves a paused run, which
+`maintenance_runs resume` goes on with.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import Any
+
+from django import forms
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import timezone
+from tqdm import tqdm
+
+from .. import runs
+from ..exceptions import InvalidArguments, UnknownOperation
+from ..models import ENDED, Run, RunStatus, Trigger
+from ..operations import Job, Operation, get_operation
+from ..runner import Runner
+
+USAGE = 2
+
+
+class OperationCommand(BaseCommand):
+    """Runs the operation called `operation`; its form makes the options, `positional` names some of them."""
+
+    operation: str
+    positional: tuple[str, ...] = ()
+    requires_migrations_checks = True
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        for name, field in self._operation().form_class.base_fields.items():
+            self._add_argument(parser, name, field)
+        parser.add_argument("--dry-run", action="store_true", help="Say what would be done, and do nothing.")
+        parser.add_argument("--enqueue", action="store_true", help="Leave it to a worker, and print the run.")
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+        parser.add_argument(
+            "--batch-size", type=int, help="Rows a window. Default: as many as fit the target time."
+        )
+        parser.add_argument("--reason", default="", help="Why; kept in the run's record.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        operation = self._operation()
+        arguments = {
+            name: options[name]
+            for name in operation.form_class.base_fields
+            if options.get(name) not in (None, False)
+        }
+        try:
+            arguments = operation.clean(arguments)
+        except InvalidArguments as invalid:
+            raise CommandError(str(invalid), returncode=USAGE) from invalid
+        if options["batch_size"] is not None and options["batch_size"] < 1:
+            raise CommandError("--batch-size must be at least 1.", returncode=USAGE)
+        self.warn()
+        if options["dry_run"]:
+            self._preview(operation, arguments, as_json=options["json"])
+            return
+        run = runs.request_run(
+            operation.name,
+            arguments,
+            trigger=Trigger.COMMAND,
+            reason=options["reason"],
+            dispatch=options["enqueue"],
+        )
+        if not options["enqueue"]:
+            run = self._work(run, options)
+        self._report(run, as_json=options["json"])
+        if not options["enqueue"] and run.status != RunStatus.SUCCEEDED:
+            raise CommandError(_ended_badly(run))
+
+    def warn(self) -> None:
+        """Say on stderr what the operator should know before."""
+
+    def _operation(self) -> Operation:
+        try:
+            return get_operation(self.operation)
+        except UnknownOperation as unknown:
+            raise CommandError(str(unknown), returncode=USAGE) from unknown
+
+    def _add_argument(self, parser: CommandParser, name: str, field: forms.Field) -> None:
+        help_text = str(field.help_text)
+        if name in self.positional:
+            parser.add_argument(name, help=help_text, nargs=None if field.required else "?")
+        elif isinstance(field, forms.BooleanField):
+            parser.add_argument(f"--{name.replace('_', '-')}", dest=name, action="store_true", help=help_text)
+        else:
+            parser.add_argument(
+                f"--{name.replace('_', '-')}", dest=name, help=help_text, required=field.required
+            )
+
+    def _preview(self, operation: Operation, arguments: dict[str, Any], *, as_json: bool) -> None:
+        preview = operation.preview(Job(arguments=arguments, cutoff=timezone.now()))
+        if as_json:
+            self.stdout.write(json.dumps({"dry_run": True, **preview.to_json()}, cls=DjangoJSONEncoder))
+            return
+        self.stdout.write(f"{preview.rows} rows would go ({preview.path}).")
+        for reason, rows in (preview.reasons or preview.counts).items():
+            self.stdout.write(f"  {reason}: {rows}")
+        for warning in preview.warnings:
+            self.stdout.write(self.style.WARNING(f"  {warning}"))
+
+    def _work(self, run: Run, options: dict[str, Any]) -> Run:
+        """Work the run here with a progress bar; where a worker has it already, follow that."""
+        stopped: list[int] = []
+        before = signal.signal(signal.SIGINT, lambda number, frame: stopped.append(number))
+        bar = tqdm(
+            total=100,
+            unit="%",
+            disable=options["json"] or not self.stderr.isatty(),
+            bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}",
+            desc=run.operation,
+        )
+
+        def show(run: Run) -> None:
+            bar.update(round(run.progress * 100, 1) - bar.n)
+            bar.set_postfix_str(f"{run.rows} rows, {run.rows / max(run.seconds_worked, 0.001):.0f} rows/s")
+            if stopped and run.status == RunStatus.RUNNING:
+                runs.pause(run, actor="Ctrl-C")
+
+        try:
+            Runner(run.pk, on_window=show, window_rows=options["batch_size"]).advance()
+        finally:
+            bar.close()
+            signal.signal(signal.SIGINT, before)
+        run.refresh_from_db()
+        return run
+
+    def _report(self, run: Run, *, as_json: bool) -> None:
+        if as_json:
+            self.stdout.write(json.dumps(run_to_json(run), cls=DjangoJSONEncoder))
+            return
+        self.stdout.write(f"Run {run.pk}: {run.get_status_display()}, {run.rows} rows.")
+        for table, rows in run.counts.items():
+            if rows:
+                self.stdout.write(f"  {table}: {rows}")
+
+
+def run_to_json(run: Run) -> dict[str, Any]:
+    """Return what scripts want to know of a run."""
+    return {
+        "run": str(run.pk),
+        "operation": run.operation,
+        "arguments": run.arguments,
+        "status": run.status,
+        "trigger": run.trigger,
+        "reason": run.reason,
+        "counts": run.counts,
+        "rows": run.rows,
+        "progress": run.progress,
+        "created": run.created,
+        "started": run.started,
+        "finished": run.finished,
+        "hold_reason": run.hold_reason,
+        "error_class": run.error_class,
+        "error_message": run.error_message,
+    }
+
+
+def _ended_badly(run: Run) -> str:
+    if run.status == RunStatus.FAILED:
+        return f"The run failed: {run.error_class}: {run.error_message}"
+    if run.status in ENDED:
+        return f"The run was {run.get_status_display().lower()}."
+    if run.status == RunStatus.PAUSED:
+        return f"Stopped. Go on with: manage.py maintenance_runs resume {run.pk}"
+    return f"A worker has this run already. See: manage.py maintenance_runs show {run.pk}"

@@ -1,0 +1,138 @@
+"""The command line: what it prints, what it leaves, how it exits."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+
+from maintenance import runs
+from maintenance.models import Run, RunStatus, Trigger
+from oauth2_provider.models import AccessToken
+from tests.databases import EngineDatabase
+from tests.servers import wait_until
+
+TABLE = "oauth2_provider_accesstoken"
+MakeTokens = Callable[..., Any]
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def run_command(*arguments: Any) -> str:
+    output = StringIO()
+    call_command(*arguments, stdout=output, stderr=StringIO())
+    return output.getvalue()
+
+
+@pytest.mark.django_db
+def test_cleartokens_clears_and_leaves_a_run(make_tokens: MakeTokens) -> None:
+    make_tokens(expired=5, live=2)
+    report = json.loads(run_command("cleartokens", "--json", "--batch-size", "2", "--reason", "cron"))
+    run = Run.objects.get()
+    assert report["run"] == str(run.pk)
+    assert (report["status"], report["counts"]) == ("succeeded", {TABLE: 5})
+    assert (run.trigger, run.reason) == (Trigger.COMMAND, "cron")
+    assert run.windows >= 3
+    assert AccessToken.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_a_dry_run_says_what_would_go_and_touches_nothing(make_tokens: MakeTokens) -> None:
+    make_tokens(expired=5, live=2)
+    preview = json.loads(run_command("cleartokens", "--json", "--dry-run"))
+    assert (preview["dry_run"], preview["rows"], preview["reasons"]["access_tokens"]) == (True, 5, 5)
+    assert "5 rows would go" in run_command("cleartokens", "--dry-run")
+    assert AccessToken.objects.count() == 7
+    assert not Run.objects.exists()
+
+
+@pytest.mark.django_db
+def test_enqueue_leaves_the_work_to_a_worker(make_tokens: MakeTokens) -> None:
+    make_tokens(expired=5)
+    report = json.loads(run_command("cleartokens", "--json", "--enqueue"))
+    assert report["status"] == "enqueued"
+    assert AccessToken.objects.count() == 5
+
+
+@pytest.mark.django_db
+def test_it_says_what_an_unset_lifetime_keeps(make_tokens: MakeTokens) -> None:
+    errors = StringIO()
+    call_command("cleartokens", stdout=StringIO(), stderr=errors)
+    assert "REFRESH_TOKEN_EXPIRE_SECONDS is not set" in errors.getvalue()
+    with override_settings(OAUTH2_PROVIDER={"REFRESH_TOKEN_EXPIRE_SECONDS": 60}):
+        errors = StringIO()
+        call_command("cleartokens", stdout=StringIO(), stderr=errors)
+    assert errors.getvalue() == ""
+
+
+@pytest.mark.django_db
+def test_wrong_usage_exits_with_2() -> None:
+    with pytest.raises(CommandError) as refused:
+        run_command("cleartokens", "--batch-size", "0")
+    assert refused.value.returncode == 2
+    with pytest.raises(CommandError, match="no run") as unknown:
+        run_command("maintenance_runs", "show", "7")
+    assert unknown.value.returncode == 2
+
+
+@pytest.mark.django_db
+def test_runs_are_listed_shown_and_controlled() -> None:
+    run = runs.enqueue("clear_expired")
+    assert str(run.pk) in run_command("maintenance_runs", "list", "--active")
+    assert json.loads(run_command("maintenance_runs", "pause", run.pk, "--json"))["status"] == "paused"
+    assert json.loads(run_command("maintenance_runs", "resume", run.pk, "--json"))["status"] == "enqueued"
+    assert "cancel_requested" in run_command("maintenance_runs", "cancel", run.pk)
+    with pytest.raises(CommandError, match="cannot become"):
+        run_command("maintenance_runs", "resume", run.pk)
+    assert run_command("maintenance_runs", "list", "--active") == ""
+
+
+@pytest.mark.django_db
+def test_statistics_and_audit(make_tokens: MakeTokens) -> None:
+    application = make_tokens(expired=3, live=2, name="The client")
+    AccessToken.objects.filter(token="live 0").update(created="2020-01-01T00:00:00Z")
+    figures = json.loads(run_command("maintenance", "--stats", "--audit", "--json"))
+    statistics = figures["statistics"]
+    assert (statistics["applications_total"], statistics["applications_active"]) == (1, 1)
+    assert statistics["tables"][0] == {"table": TABLE, "total": 5, "active": 2, "is_estimate": False}
+    assert figures["audit"] == {
+        "old_active_tokens": 1,
+        "top_applications": [{"name": "The client", "client_id": application.client_id, "tokens": 5}],
+    }
+    assert "oauth2_provider_accesstoken: 5, 2 active" in run_command("maintenance", "--stats")
+    run_command("maintenance", "--cleanup")
+    assert AccessToken.objects.count() == 2
+
+
+def test_ctrl_c_leaves_a_run_that_can_be_resumed(engine: EngineDatabase, make_tokens: MakeTokens) -> None:
+    make_tokens(expired=3000, live=1)
+    variables = {"DJANGO_SETTINGS_MODULE": "worker.settings", "DJANGO_DEBUG": "1", "DATABASE_URL": engine.url}
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "cleartokens", "--batch-size", "5"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "worker.settings",
+            "DJANGO_DEBUG": "1",
+            "DATABASE_URL": engine.url,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: Run.objects.filter(windows__gt=2).exists(), what="a run in the middle")
+    process.send_signal(signal.SIGINT)
+    _output, errors = process.communicate(timeout=30)
+    run = Run.objects.get()
+    assert (process.returncode, run.status) == (1, RunStatus.PAUSED)
+    assert f"maintenance_runs resume {run.pk}" in errors
+    assert AccessToken.objects.count() == 3001 - run.rows
