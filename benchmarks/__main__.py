@@ -35,7 +35,8 @@ def measure(name: str, case: Case, database_server: Server, options: argparse.Na
     fill(case.mix, options.rows, database_server)
     turns: dict[str, list[dict[str, Any]]] = {contender.name: [] for contender in case.contenders}
     for number in range(options.rounds):
-        for contender in case.contenders:
+        first = number % len(case.contenders)  # whoever begins finds the server as nobody else does
+        for contender in case.contenders[first:] + case.contenders[:first]:
             measured = take_turn(contender, case, database_server, options)
             turns[contender.name].append(measured)
             say(f"{name} round {number + 1} {contender.name}: {measured['seconds']:.2f} s")

@@ -65,6 +65,16 @@ EVERYDAY = f"""
 """
 """All but one in a hundred live; what rotation revoked since yesterday, and codes, are over."""
 
+ONE_USER = f"""
+{ACCESS_TOKEN} i, md5(i::text), encode(sha256(i::text::bytea), 'hex'), now() + interval '10 hours', 'read write',
+  i % 200 + 1, CASE WHEN i > {{n}} THEN i % 9999 + 2 ELSE 1 END, now(), now(), '[]', NULL, NULL
+  FROM generate_series(1, {{n}} * 11 / 10) i;
+{REFRESH_TOKEN} i, md5('r' || i), encode(sha256(('r' || i)::bytea), 'hex'), i % 200 + 1,
+  CASE WHEN i > {{n}} THEN i % 9999 + 2 ELSE 1 END, now(), now(), '[]', i, NULL, gen_random_uuid()
+  FROM generate_series(1, {{n}} * 11 / 10) i;
+"""
+"""All tokens live and with a refresh token: `n` of user 1, a tenth of that of others."""
+
 SEQUENCES = """
 SELECT setval(pg_get_serial_sequence(name, 'id'), 1000000000) FROM unnest(ARRAY['oauth2_provider_accesstoken',
   'oauth2_provider_refreshtoken', 'oauth2_provider_idtoken', 'oauth2_provider_grant',
@@ -75,6 +85,7 @@ MIXES = {
     "full": OWNERS + FULL,
     "everyday": OWNERS + EVERYDAY,
     "nothing": OWNERS + EVERYDAY,
+    "one_user": OWNERS + ONE_USER,
 }
 
 

@@ -122,7 +122,8 @@ def record(result: Result) -> None:
     begin, end = f"<!-- benchmark {stem} -->", f"<!-- end {stem} -->"
     versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
     note = f"{machine()}; {versions}; medians of {len(result.turns[OURS])}; {date.today()}."
-    block = f"{begin}\n{result.table()}\n\n{note}\n{end}"
+    chart = f"![{result.case.title}](benchmarks/{stem}.svg)"
+    block = f"{begin}\n{result.table()}\n\n{chart}\n\n{note}\n{end}"
     page = PAGE.read_text()
     if begin not in page:
         PAGE.write_text(f"{page.rstrip()}\n\n{block}\n")
