@@ -16,27 +16,22 @@ from django.views.decorators.http import require_POST
 from . import runs
 from .exceptions import InvalidArguments, MaintenanceError, UnknownOperation
 from .forms import run_now_form
-from .models import TRANSITIONS, Run, RunEvent, RunStatus, Trigger
+from .models import CONTROLS, Run, RunEvent, Trigger
 from .operations import all_operations, get_operation
 from .permissions import may_control, may_run
 
-ACTIONS: dict[str, tuple[Callable[..., Run], tuple[RunStatus, ...]]] = {
-    "pause": (runs.pause, (RunStatus.PAUSING, RunStatus.PAUSED)),
-    "resume": (runs.resume, (RunStatus.ENQUEUED,)),
-    "cancel": (runs.cancel, (RunStatus.CANCELLING, RunStatus.CANCELLED)),
-    "retry": (runs.retry, (RunStatus.ENQUEUED,)),
+ACTIONS: dict[str, Callable[..., Run]] = {
+    "pause": runs.pause,
+    "resume": runs.resume,
+    "cancel": runs.cancel,
+    "retry": runs.retry,
 }
-"""What a button calls, and the statuses it leads to."""
+"""What a button calls."""
 
 
 def fitting_actions(run: Run) -> list[str]:
     """Return the names of the actions that `run` can take now."""
-    reachable = TRANSITIONS[RunStatus(run.status)]
-    fitting = [
-        name for name, (_call, targets) in ACTIONS.items() if any(status in reachable for status in targets)
-    ]
-    other = "resume" if run.status == RunStatus.FAILED else "retry"
-    return [name for name in fitting if name != other]
+    return [name for name in ACTIONS if run.status in CONTROLS[name]]
 
 
 class RunEventInline(admin.TabularInline):
@@ -163,9 +158,8 @@ class RunAdmin(admin.ModelAdmin):
         run = Run.objects.filter(pk=pk).first()
         if run is None:
             return self._back(request, _("There is no such run."))
-        call, _targets = ACTIONS[action]
         try:
-            call(run, actor=request.user.get_username())
+            ACTIONS[action](run, actor=request.user.get_username())
         except MaintenanceError as error:
             messages.error(request, str(error))
         else:

@@ -83,6 +83,14 @@ WAITING = (RunStatus.ENQUEUED, RunStatus.INTERRUPTED)
 ENDED = (RunStatus.SUCCEEDED, RunStatus.CANCELLED, RunStatus.FAILED)
 ACTIVE = tuple(status for status in RunStatus if status not in ENDED)
 
+CONTROLS: dict[str, tuple[RunStatus, ...]] = {
+    "pause": (RunStatus.ENQUEUED, RunStatus.INTERRUPTED, RunStatus.RUNNING),
+    "resume": (RunStatus.PAUSED,),
+    "cancel": (*WAITING, RunStatus.PAUSED, RunStatus.RUNNING, RunStatus.PAUSING),
+    "retry": (RunStatus.FAILED,),
+}
+"""What an operator may ask for, and in which statuses."""
+
 
 def statuses_before(status: RunStatus) -> list[RunStatus]:
     """Return the statuses from which a run may become `status`."""

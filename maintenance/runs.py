@@ -19,6 +19,7 @@ from .dispatch import send, send_on_commit
 from .exceptions import TooSoon, TransitionRefused
 from .models import (
     ACTIVE,
+    CONTROLS,
     ENDED,
     HELD_BY_WORKER,
     TRANSITIONS,
@@ -99,19 +100,21 @@ def request_run(
 
 def pause(run: Run, *, actor: str = "") -> Run:
     """Have `run` stop after its window and wait to be resumed. Raises TransitionRefused."""
-    wanted = RunStatus.PAUSING if run_status(run) in HELD_BY_WORKER else RunStatus.PAUSED
-    return _request(run, wanted, RunEvent.Kind.PAUSE_REQUESTED, actor)
+    _ask(run, "pause", at_once=RunStatus.PAUSED, after_window=RunStatus.PAUSING)
+    note(run, RunEvent.Kind.PAUSE_REQUESTED, actor=actor)
+    return run
 
 
 def cancel(run: Run, *, actor: str = "") -> Run:
     """Have `run` end after its window. What it did stays done. Raises TransitionRefused."""
-    wanted = RunStatus.CANCELLING if run_status(run) in HELD_BY_WORKER else RunStatus.CANCELLED
-    return _request(run, wanted, RunEvent.Kind.CANCEL_REQUESTED, actor)
+    _ask(run, "cancel", at_once=RunStatus.CANCELLED, after_window=RunStatus.CANCELLING)
+    note(run, RunEvent.Kind.CANCEL_REQUESTED, actor=actor)
+    return run
 
 
 def resume(run: Run, *, actor: str = "") -> Run:
     """Have a paused run go on from its cursor. Raises TransitionRefused."""
-    move(run, RunStatus.ENQUEUED, from_=[RunStatus.PAUSED], not_before=None, hold_reason="")
+    move(run, RunStatus.ENQUEUED, from_=CONTROLS["resume"], not_before=None, hold_reason="")
     note(run, RunEvent.Kind.RESUMED, actor=actor)
     send_on_commit(run)
     return run
@@ -124,7 +127,7 @@ def retry(run: Run, *, actor: str = "") -> Run:
             move(
                 run,
                 RunStatus.ENQUEUED,
-                from_=[RunStatus.FAILED],
+                from_=CONTROLS["retry"],
                 active_key=active_key(run.operation, run.arguments),
                 finished=None,
                 losses=0,
@@ -165,11 +168,6 @@ def note(run: Run, kind: RunEvent.Kind, *, text: str = "", actor: str = "") -> N
     RunEvent.objects.using(router.db_for_write(Run)).create(run_id=run.pk, kind=kind, text=text, actor=actor)
 
 
-def run_status(run: Run) -> str:
-    """Return the status as the database has it."""
-    return str(_rows(run).values_list("status", flat=True).get())
-
-
 def sweep() -> list[Run]:
     """Send on what waits without a message, whose worker was lost, or whose hold is over; returns those runs.
 
@@ -183,20 +181,17 @@ def sweep() -> list[Run]:
     return swept
 
 
-def _request(run: Run, wanted: RunStatus, kind: RunEvent.Kind, actor: str) -> Run:
-    try:
-        move(run, wanted)
-    except TransitionRefused:
-        # the worker ended its slice or began one meanwhile: the other of the two arrows
-        other = {
-            RunStatus.PAUSING: RunStatus.PAUSED,
-            RunStatus.PAUSED: RunStatus.PAUSING,
-            RunStatus.CANCELLING: RunStatus.CANCELLED,
-            RunStatus.CANCELLED: RunStatus.CANCELLING,
-        }[wanted]
-        move(run, other)
-    note(run, kind, actor=actor)
-    return run
+def _ask(run: Run, control: str, *, at_once: RunStatus, after_window: RunStatus) -> None:
+    """Move `run` to `at_once`, or where a worker is at it to `after_window`, whichever it is by now."""
+    with_worker = [status for status in CONTROLS[control] if status in HELD_BY_WORKER]
+    without = [status for status in CONTROLS[control] if status not in HELD_BY_WORKER]
+    for target, statuses in ((at_once, without), (after_window, with_worker)):
+        try:
+            move(run, target, from_=statuses)
+        except TransitionRefused:
+            continue
+        return
+    move(run, at_once, from_=without)  # the worker may have let go between the two
 
 
 def _lost() -> QuerySet[Run]:

@@ -43,6 +43,24 @@ def purge_runs(self: Task, days: int | None = None) -> str | None:
     return _trigger(self, "purge_runs", {"days": days})
 
 
+@shared_task(bind=True, queue=maintenance_settings.QUEUE, ignore_result=True)
+def revoke_user_tokens(self: Task, /, user_id: Any = None, **arguments: Any) -> str | None:
+    """Have every token and code of a user revoked; other holders by the operation's other arguments."""
+    return _trigger(self, "revoke_user_tokens", {"user_id": user_id, **arguments})
+
+
+@shared_task(bind=True, queue=maintenance_settings.QUEUE, ignore_result=True)
+def cleanup_inactive_applications(self: Task, /, **arguments: Any) -> str | None:
+    """Have applications removed that nobody has used."""
+    return _trigger(self, "cleanup_inactive_applications", arguments)
+
+
+@shared_task(bind=True, queue=maintenance_settings.QUEUE, ignore_result=True)
+def migrate_token_scopes(self: Task, /, old: str, new: str = "", **arguments: Any) -> str | None:
+    """Have a scope replaced in tokens and codes."""
+    return _trigger(self, "migrate_token_scopes", {"old": old, "new": new, **arguments})
+
+
 @shared_task(
     queue=maintenance_settings.QUEUE, ignore_result=True, acks_late=True, soft_time_limit=60, time_limit=120
 )

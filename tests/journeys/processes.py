@@ -72,6 +72,20 @@ class Site:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
+    def shell(self, code: str) -> None:
+        """Run `code` in the site's own process, as application code would."""
+        command = [
+            sys.executable,
+            "manage.py",
+            "shell",
+            "--no-imports",
+            "--verbosity",
+            "0",
+            "--command",
+            code,
+        ]
+        subprocess.run(command, cwd=ROOT, env=self.environment, check=True)
+
     def log(self, name: str) -> str:
         return (self.directory / f"{name}.log").read_text()
 

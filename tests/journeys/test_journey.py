@@ -105,7 +105,7 @@ def is_stored(token: str) -> bool:
 
 @each_engine
 def test_a_scheduled_run_clears_what_expired_and_nothing_else(engine: EngineDatabase, tmp_path: Path) -> None:
-    get_user_model().objects.create_user("someone", password="a password")
+    user = get_user_model().objects.create_user("someone", password="a password")
     web = register(Application.GRANT_AUTHORIZATION_CODE, redirect_uris=CALLBACK)
     service = register(Application.GRANT_CLIENT_CREDENTIALS)
     with running_site(tmp_path, engine.url) as site:
@@ -139,6 +139,17 @@ def test_a_scheduled_run_clears_what_expired_and_nothing_else(engine: EngineData
             timeout=10,
         )
         assert works(site, refreshed.json()["access_token"])
+        site.shell(
+            "from django.db import transaction; from maintenance.tasks import revoke_user_tokens\n"
+            f"with transaction.atomic(): revoke_user_tokens.delay_on_commit({user.pk})"
+        )
+        revocation = wait_until(
+            lambda: Run.objects.filter(operation="revoke_user_tokens", status=RunStatus.SUCCEEDED).first(),
+            what="the revocation",
+        )
+        assert (revocation.arguments, revocation.trigger) == ({"user_id": user.pk}, Trigger.CODE)
+        assert not works(site, refreshed.json()["access_token"])
+        assert [works(site, token) for token in live] == [False, True]
 
 
 @each_engine

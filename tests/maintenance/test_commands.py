@@ -119,12 +119,7 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed(engine: EngineDatabase, make_to
     process = subprocess.Popen(
         [sys.executable, "manage.py", "cleartokens", "--batch-size", "5"],
         cwd=ROOT,
-        env={
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "worker.settings",
-            "DJANGO_DEBUG": "1",
-            "DATABASE_URL": engine.url,
-        },
+        env={**os.environ, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
