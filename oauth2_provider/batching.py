@@ -11,7 +11,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ Key = tuple[Any, ...]
 """The values of a walk's columns in one row."""
 
 ATTEMPTS = 6
+KEYS_AT_MOST = 5000
 PASSING = (OperationalError, InterfaceError, IntegrityError)
 """What may be gone at the next try: deadlocks, timeouts, lost connections; a row that came to be held meanwhile."""
 
@@ -143,6 +144,12 @@ def delete_window(rows: QuerySet[Any]) -> int:
     Neither signals nor cascades: the caller has dealt with what refers to them.
     """
     return rows._raw_delete(rows.db) or 0
+
+
+def in_chunks(keys: Sequence[T], using: str) -> Iterator[Sequence[T]]:
+    """Cut `keys` into pieces that one statement on `using` takes as parameters."""
+    size = min(connections[using].features.max_query_params or KEYS_AT_MOST, KEYS_AT_MOST)
+    return (keys[start : start + size] for start in range(0, len(keys), size))
 
 
 def estimated_count(rows: QuerySet[Any], *, at_most: int) -> int:

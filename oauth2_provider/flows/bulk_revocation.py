@@ -15,10 +15,11 @@ from typing import Any
 
 from django.db import connections, models, router, transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 
-from ..batching import IsAnyOf, Walk, Window, counted_up_to, with_retries
+from ..batching import IsAnyOf, Walk, Window, counted_up_to, in_chunks, with_retries
 from ..models import (
     get_access_token_model,
     get_application_model,
@@ -32,8 +33,6 @@ from ..models.deletion import delete_rows, postgresql, slow_path_reasons
 from ..models.refresh_token import AbstractRefreshToken
 
 COUNTED_AT_MOST = 1_000_000
-KEYS_IN_A_STATEMENT = 900
-"""Below what an SQLite of any age takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +107,7 @@ def revoke_credentials(holder: Holder, *, window_rows: int = 5000) -> Counter[st
 
 
 def revoke_refresh_tokens(rows: QuerySet[Any]) -> Counter[str]:
-    """Revoke `rows`, live refresh tokens, as `RefreshToken.revoke` does for one. The caller holds the transaction."""
+    """Revoke `rows`, refresh tokens, as `RefreshToken.revoke` does for one. The caller holds the transaction."""
     if revocation_slow_path_reasons():
         return _revoke_one_by_one(rows)
     if connections[rows.db].vendor == "postgresql":
@@ -150,13 +149,14 @@ def _grants(holder: Holder, cutoff: datetime) -> QuerySet[Any]:
 
 
 def _refresh_tokens(holder: Holder, cutoff: datetime) -> QuerySet[Any]:
+    """Refresh tokens that are live, or hold an access token all the same."""
     model = get_refresh_token_model()
     family = model._base_manager.filter(token_family=OuterRef("token_family"), created__lte=cutoff)
     source = get_access_token_model()._base_manager.filter(
-        pk=OuterRef("access_token"), source_refresh_token__created__lte=cutoff
+        Q(created__lte=cutoff) | Q(source_refresh_token__created__lte=cutoff), pk=OuterRef("access_token")
     )
     codes = _redeemed(cutoff).filter(token_family=OuterRef("token_family"))
-    rows = holder.rows(model).filter(revoked__isnull=True)
+    rows = holder.rows(model).filter(Q(revoked__isnull=True) | Q(access_token__isnull=False))
     rows = rows.alias(family=_any(family), source=_any(source), code=_any(codes))
     return rows.filter(
         Q(created__lte=cutoff) | Q(family__isnull=False) | Q(source__isnull=False) | Q(code__isnull=False)
@@ -164,11 +164,14 @@ def _refresh_tokens(holder: Holder, cutoff: datetime) -> QuerySet[Any]:
 
 
 def _access_tokens(holder: Holder, cutoff: datetime) -> QuerySet[Any]:
+    """Access tokens that no refresh token holds: the others go with theirs, which is locked first."""
+    held = get_refresh_token_model()._base_manager.filter(access_token=OuterRef("pk"))
     source = get_refresh_token_model()._base_manager.filter(
         pk=OuterRef("source_refresh_token"), created__lte=cutoff
     )
     codes = _redeemed(cutoff).filter(token_checksum=OuterRef("token_checksum"))
-    rows = holder.rows(get_access_token_model()).alias(source=_any(source), code=_any(codes))
+    rows = holder.rows(get_access_token_model())
+    rows = rows.alias(source=_any(source), code=_any(codes), held=_any(held)).filter(held__isnull=True)
     return rows.filter(Q(created__lte=cutoff) | Q(source__isnull=False) | Q(code__isnull=False))
 
 
@@ -197,50 +200,40 @@ def _delete(rows: QuerySet[Any]) -> Counter[str]:
 
 
 def _end_access_tokens(rows: QuerySet[Any]) -> Counter[str]:
-    """Delete access tokens with their ID tokens; a refresh token that holds one lets go of it."""
-    id_token = get_id_token_model()
+    """Delete access tokens that no refresh token holds, with their ID tokens."""
     named = rows.filter(id_token__isnull=False)
-    id_tokens = id_token._base_manager.using(rows.db).order_by()
+    id_tokens = get_id_token_model()._base_manager.using(rows.db).order_by()
     if connections[rows.db].vendor == "postgresql" and not revocation_slow_path_reasons():
         # the foreign key is checked when the transaction ends
-        counts = delete_rows(id_tokens.filter(IsAnyOf(F("pk"), named.values("id_token"))), is_held=False)
-        return counts + delete_rows(rows)
+        return _delete(id_tokens.filter(IsAnyOf(F("pk"), named.values("id_token")))) + _delete(rows)
     keys = list(named.values_list("id_token", flat=True))
-    return delete_rows(rows) + _delete_keys(id_tokens, keys)
+    counts = _delete(rows)
+    for some in in_chunks(keys, rows.db):
+        counts += _delete(id_tokens.filter(pk__in=some))
+    return counts
 
 
 def _revoke_in_steps(rows: QuerySet[Any]) -> Counter[str]:
     """Lock and list, stamp, delete: for engines without data-modifying CTEs, in the order of PostgreSQL's."""
     model, access_token = rows.model, get_access_token_model()
-    of = ("self",) if connections[rows.db].features.has_select_for_update_of else ()
-    picked = list(rows.order_by("pk").select_for_update(of=of).values_list("pk", "access_token"))
-    counts = Counter({model._meta.db_table: len(picked)})
-    now = timezone.now()
-    for keys in _chunks([pk for pk, _ in picked]):
-        tokens = model._base_manager.using(rows.db).filter(pk__in=keys)
-        tokens.update(revoked=now, updated=now, access_token=None)
-    for keys in _chunks([held for _, held in picked if held is not None]):
-        counts += _end_access_tokens(access_token._base_manager.using(rows.db).filter(pk__in=keys).order_by())
+    using, now = rows.db, timezone.now()
+    picked = list(rows.order_by("pk").select_for_update().values_list("pk", "access_token", "revoked"))
+    for keys in in_chunks([pk for pk, *_ in picked], using):
+        tokens = model._base_manager.using(using).filter(pk__in=keys)
+        tokens.update(revoked=Coalesce("revoked", now), updated=now, access_token=None)
+    counts = Counter({model._meta.db_table: sum(revoked is None for *_, revoked in picked)})
+    for keys in in_chunks([held for _, held, _ in picked if held is not None], using):
+        counts += _end_access_tokens(access_token._base_manager.using(using).filter(pk__in=keys).order_by())
     return counts
 
 
 def _revoke_one_by_one(rows: QuerySet[Any]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for token in rows.order_by("pk"):
-        held = token.access_token_id
+        held, was_live = token.access_token, token.revoked is None
         token.revoke()
-        counts[rows.model._meta.db_table] += 1
+        if not was_live and held is not None:
+            held.revoke()
+        counts[rows.model._meta.db_table] += int(was_live)
         counts[get_access_token_model()._meta.db_table] += int(held is not None)
     return counts
-
-
-def _delete_keys(rows: QuerySet[Any], keys: list[Any]) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for some in _chunks(keys):
-        counts += delete_rows(rows.filter(pk__in=some), is_held=False)
-    return counts
-
-
-def _chunks(keys: list[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(keys), KEYS_IN_A_STATEMENT):
-        yield keys[start : start + KEYS_IN_A_STATEMENT]

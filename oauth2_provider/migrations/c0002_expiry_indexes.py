@@ -41,6 +41,6 @@ class Migration(migrations.Migration):
         ),
         AddIndexOnline(
             model_name='refreshtoken',
-            index=models.Index(fields=['revoked'], name='oauth2_prov_revoked_6e6d84_idx'),
+            index=models.Index(fields=['revoked', 'access_token'], name='oauth2_prov_revoked_4512ce_idx'),
         ),
     ]

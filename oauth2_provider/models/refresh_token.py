@@ -53,7 +53,7 @@ class AbstractRefreshToken(models.Model):
         abstract = True
         verbose_name = _("refresh token")
         verbose_name_plural = _("refresh tokens")
-        indexes = [models.Index(fields=["token_family"]), models.Index(fields=["revoked"])]
+        indexes = [models.Index(fields=["token_family"]), models.Index(fields=["revoked", "access_token"])]
 
     def __str__(self) -> str:
         return f"RefreshToken {self.pk}"

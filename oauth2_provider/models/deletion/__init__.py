@@ -16,10 +16,10 @@ from django.db import connections, models
 from django.db.models import QuerySet
 from django.db.models.signals import post_delete, pre_delete
 
-from ...batching import delete_window
+from ...batching import delete_window, in_chunks
 from ..registry import get_access_token_model, get_id_token_model, get_refresh_token_model
 from ..use import remember_use
-from . import mysql, postgresql
+from . import postgresql
 
 
 def delete_rows(
@@ -37,11 +37,8 @@ def delete_rows(
     if followers is not None and slow_path_reasons(followers.model):
         followers = None
     references = [*_back_references(rows.model)] if is_held else []
-    vendor = connections[rows.db].vendor
-    if vendor == "postgresql":
+    if connections[rows.db].vendor == "postgresql":
         return postgresql.delete_rows(rows, references=references, followers=followers)
-    if vendor == "mysql" and references:
-        return mysql.delete_rows(rows, references=references, followers=followers)
     return _delete_in_steps(rows, references, followers)
 
 
@@ -110,17 +107,39 @@ def _all_models(model: type[models.Model]) -> list[type[models.Model]]:
 def _delete_in_steps(
     rows: QuerySet[Any], references: list[Any], followers: QuerySet[Any] | None
 ) -> Counter[str]:
-    """Unhook, then delete. For SQLite, where one writer at a time sees `rows` the same in each statement."""
-    remember_use(rows)
+    """Unhook, then delete, for engines without data-modifying CTEs. Foreign keys may be checked at once.
+
+    The rows are locked first, as rotation does; what refers to them, mostly little, is listed, so that no row is
+    locked that a statement merely looks at.
+    """
     counts: Counter[str] = Counter()
+    if references and not _lock(rows):
+        return counts
+    remember_use(rows)
     for field in references:
-        referring = field.model._base_manager.using(rows.db).filter(
-            **{f"{field.name}__in": rows.values("pk")}
-        )
-        if followers is not None:
-            going = followers.filter(pk__in=referring.values("pk"))
-            remember_use(going)
-            counts[field.model._meta.db_table] += delete_window(going)
-        referring.update(**{field.name: None})
+        counts += _let_go(field, rows, followers)
     counts[rows.model._meta.db_table] += delete_window(rows)
     return counts
+
+
+def _let_go(field: Any, rows: QuerySet[Any], followers: QuerySet[Any] | None) -> Counter[str]:
+    """Null `field` where it refers to `rows`, or delete the row where it is among `followers`."""
+    referring = field.model._base_manager.using(rows.db).filter(**{f"{field.name}__in": rows.values("pk")})
+    counts: Counter[str] = Counter()
+    for keys in in_chunks(list(referring.order_by("pk").values_list("pk", flat=True)), rows.db):
+        if followers is not None:
+            going = followers.filter(pk__in=keys)
+            remember_use(going)
+            counts[field.model._meta.db_table] += delete_window(going)
+        field.model._base_manager.using(rows.db).filter(pk__in=keys).update(**{field.name: None})
+    return counts
+
+
+def _lock(rows: QuerySet[Any]) -> bool:
+    """Lock `rows` in the order of their keys, without listing them; returns whether there are any."""
+    if not connections[rows.db].features.has_select_for_update:
+        return True
+    sql, parameters = rows.order_by("pk").select_for_update().values("pk").query.sql_with_params()
+    with connections[rows.db].cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({sql}) locked", parameters)  # noqa: S608
+        return bool(cursor.fetchone()[0])

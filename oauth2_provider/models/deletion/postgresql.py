@@ -136,21 +136,28 @@ def _column(model: type[models.Model], name: str) -> str:
 def revoke_refresh_tokens(rows: QuerySet[Any], now: datetime) -> Counter[str]:
     """Stamp `rows`, refresh tokens, as revoked at `now`; delete their access tokens and the ID tokens of those.
 
-    The refresh tokens are locked first, in the order of their keys, as rotation locks them.
+    The refresh tokens are locked first, in the order of their keys, as rotation locks them. One that was revoked
+    before keeps its date and is not counted.
     """
     statement, model, access_token = Statement(rows.db), rows.model, get_access_token_model()
     quote, id_token = statement.quote, get_id_token_model()
     picked = rows.order_by("pk").select_for_update(of=("self",))
-    statement.add("picked", *_compile(picked.values(target=F("pk"), held=F("access_token"))))
-    table, pk = quote(model._meta.db_table), quote(model._meta.pk.column)
-    stamps = ", ".join(
-        f"{quote(_column(model, name))} = %s" for name in ("revoked", "updated", "access_token")
+    columns = picked.values(target=F("pk"), held=F("access_token"), earlier=F("revoked"))
+    statement.add("picked", *columns.query.get_compiler(rows.db).as_sql())
+    table, pk, revoked, updated, holding = (
+        quote(name)
+        for name in (
+            model._meta.db_table,
+            *(_column(model, name) for name in (model._meta.pk.name, "revoked", "updated", "access_token")),
+        )
     )
     statement.add(
-        "revoked",
-        f"UPDATE {table} SET {stamps} WHERE {pk} = ANY (ARRAY(SELECT target FROM picked)) RETURNING {pk}",
-        [now, now, None],
+        "stamped",
+        f"UPDATE {table} SET {revoked} = COALESCE({revoked}, %s), {updated} = %s, {holding} = NULL "
+        f"WHERE {pk} = ANY (ARRAY(SELECT target FROM picked))",
+        [now, now],
     )
+    statement.add("revoked", "SELECT target FROM picked WHERE earlier IS NULL")
     held = IsAnyOf(F("pk"), RawSQL("SELECT held FROM picked", []))
     add_delete(statement, "ended", access_token._base_manager.using(rows.db).filter(held).order_by())
     named = IsAnyOf(F("pk"), RawSQL(f"SELECT {quote(_column(access_token, 'id_token'))} FROM ended", []))
