@@ -1,0 +1,33 @@
+"""A bad MAINTENANCE dict is found by `manage.py check`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from maintenance.checks import check_settings
+
+
+def test_the_defaults_are_fine() -> None:
+    assert check_settings() == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "id_", "words"),
+    [
+        ({"SLICE_SECOND": 3}, "maintenance.E001", "SLICE_SECOND"),
+        ({"SLICE_SECONDS": 0}, "maintenance.E002", "SLICE_SECONDS"),
+        ({"WINDOW_INITIAL_ROWS": "many"}, "maintenance.E002", "WINDOW_INITIAL_ROWS"),
+        ({"TIME_WINDOW": "at night"}, "maintenance.E003", "01:00-05:00"),
+        ({"TIME_WINDOW_ZONE": "Mars/Olympus"}, "maintenance.E003", "Mars/Olympus"),
+        ({"LEASE_SECONDS": 5}, "maintenance.E003", "STATEMENT_TIMEOUT_SECONDS"),
+        ({"THROTTLE": "no.such.function"}, "maintenance.E003", "THROTTLE"),
+    ],
+)
+def test_what_cannot_work_is_said(settings: dict[str, Any], id_: str, words: str) -> None:
+    with override_settings(MAINTENANCE=settings):
+        (message,) = check_settings()
+    assert message.id == id_
+    assert words in f"{message.msg} {message.hint}"

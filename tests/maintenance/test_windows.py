@@ -1,0 +1,127 @@
+"""Window sizes: grow smoothly, shrink at once, stay within bounds; time limits stay inside the transaction."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection, connections, transaction
+from django.test import override_settings
+
+from maintenance import runs
+from maintenance.models import RunEvent, RunStatus
+from maintenance.runner import Runner, run_here
+from maintenance.windows import next_size
+from oauth2_provider.models import AccessToken
+from tests.databases import EngineDatabase
+from tests.engines import on_every_engine, on_servers
+
+
+@pytest.mark.django_db
+@override_settings(MAINTENANCE={"WINDOW_TARGET_SECONDS_SQLITE": 0.4})
+@pytest.mark.parametrize(
+    ("size", "seconds", "after"),
+    [
+        (1000, 0.4, 1000),  # just right
+        (1000, 0.1, 1500),  # could be 4000: grows by half at most
+        (1000, 4.0, 550),  # ten times too slow: half way to 100
+        (50_000, 0.01, 50_000),
+        (100, 60.0, 100),
+    ],
+)
+def test_the_next_window_approaches_the_target_time(size: int, seconds: float, after: int) -> None:
+    assert next_size(size, seconds, "default") == after
+
+
+@on_every_engine
+def test_windows_grow_while_they_are_quick(engine: EngineDatabase, make_tokens: Callable[..., Any]) -> None:
+    make_tokens(expired=700)
+    with override_settings(
+        MAINTENANCE={
+            "WINDOW_INITIAL_ROWS": 100,
+            "WINDOW_TARGET_SECONDS": 5.0,
+            "WINDOW_TARGET_SECONDS_SQLITE": 5.0,
+        }
+    ):
+        run = run_here(runs.enqueue("clear_expired"))
+    assert run.rows == 700
+    assert run.window_rows is not None
+    assert run.window_rows > 200
+
+
+@on_servers
+def test_a_locked_row_is_waited_for_and_the_window_tried_again(
+    engine: EngineDatabase, make_tokens: Callable[..., Any]
+) -> None:
+    """Live traffic comes first: the lock timeout ends the wait, and the window comes back."""
+    make_tokens(expired=20)
+    run = runs.enqueue("clear_expired")
+    locked, done = threading.Event(), threading.Event()
+
+    def hold_a_row() -> None:
+        with transaction.atomic():
+            list(AccessToken.objects.select_for_update().filter(token="expired 7"))
+            locked.set()
+            done.wait(30)
+        connections.close_all()
+
+    holder = threading.Thread(target=hold_a_row)
+    holder.start()
+    assert locked.wait(30)
+    retries = run.events.filter(kind=RunEvent.Kind.RETRIED)
+
+    def work() -> None:
+        run_here(run)
+        connections.close_all()
+
+    with override_settings(MAINTENANCE={"LOCK_TIMEOUT_SECONDS": 0.2}):
+        worker = threading.Thread(target=work)
+        worker.start()
+        while not retries.exists() and worker.is_alive():
+            worker.join(0.05)
+        done.set()
+        worker.join()
+        holder.join()
+    run.refresh_from_db()
+    assert (run.status, run.rows) == (RunStatus.SUCCEEDED, 20)
+    assert retries.first().text.startswith("OperationalError")  # type: ignore[union-attr]
+
+
+@on_every_engine
+def test_the_time_limits_end_with_the_window(engine: EngineDatabase, make_tokens: Callable[..., Any]) -> None:
+    make_tokens(expired=5)
+
+    def limits() -> list[Any]:
+        query = {
+            "postgresql": "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')",
+            "mysql": "SELECT @@innodb_lock_wait_timeout, @@max_statement_time",
+            "sqlite": "PRAGMA busy_timeout",
+        }[connection.vendor]
+        with connection.cursor() as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchone())
+
+    before = limits()
+    Runner(runs.enqueue("clear_expired").pk).advance()
+    assert limits() == before
+
+
+@on_every_engine
+def test_an_error_that_trying_again_does_not_mend_fails_the_run_and_keeps_its_cursor(
+    engine: EngineDatabase, make_tokens: Callable[..., Any]
+) -> None:
+    make_tokens(expired=20)
+    run = runs.enqueue("clear_expired")
+
+    def break_down(run: Any) -> None:
+        if run.rows:
+            raise RuntimeError("secret 123\nDETAIL: token=abc")
+
+    Runner(run.pk, window_rows=10, on_window=break_down).advance()
+    run.refresh_from_db()
+    assert (run.status, run.rows) == (RunStatus.FAILED, 10)
+    assert (run.error_class, "DETAIL" in run.error_message) == ("RuntimeError", False)
+    assert "break_down" in run.traceback
+    assert run_here(runs.retry(run)).rows == 20
