@@ -31,39 +31,43 @@ def _sweep_at_start(**kwargs: Any) -> None:
     sweep.delay()
 
 
-@shared_task(bind=True, queue=maintenance_settings.QUEUE, ignore_result=True)
+@shared_task(bind=True, ignore_result=True)
 def clear_expired(self: Task) -> str | None:
     """Have what is expired deleted; returns the run's id."""
     return _trigger(self, "clear_expired", {})
 
 
-@shared_task(bind=True, queue=maintenance_settings.QUEUE, ignore_result=True)
+@shared_task(bind=True, ignore_result=True)
 def purge_runs(self: Task, days: int | None = None) -> str | None:
     """Have the record of old runs deleted."""
     return _trigger(self, "purge_runs", {"days": days})
 
 
-@shared_task(bind=True, queue=maintenance_settings.QUEUE, ignore_result=True)
+@shared_task(bind=True, ignore_result=True)
 def revoke_user_tokens(self: Task, /, user_id: Any = None, **arguments: Any) -> str | None:
     """Have every token and code of a user revoked; other holders by the operation's other arguments."""
     return _trigger(self, "revoke_user_tokens", {"user_id": user_id, **arguments})
 
 
-@shared_task(bind=True, queue=maintenance_settings.QUEUE, ignore_result=True)
+@shared_task(bind=True, ignore_result=True)
 def cleanup_inactive_applications(self: Task, /, **arguments: Any) -> str | None:
     """Have applications removed that nobody has used."""
     return _trigger(self, "cleanup_inactive_applications", arguments)
 
 
-@shared_task(bind=True, queue=maintenance_settings.QUEUE, ignore_result=True)
+@shared_task(bind=True, ignore_result=True)
 def migrate_token_scopes(self: Task, /, old: str, new: str = "", **arguments: Any) -> str | None:
     """Have a scope replaced in tokens and codes."""
     return _trigger(self, "migrate_token_scopes", {"old": old, "new": new, **arguments})
 
 
-@shared_task(
-    queue=maintenance_settings.QUEUE, ignore_result=True, acks_late=True, soft_time_limit=60, time_limit=120
-)
+@shared_task(bind=True, ignore_result=True)
+def run_operation(self: Task, /, operation: str, **arguments: Any) -> str | None:
+    """Have any registered operation run: for schedules of a site's own."""
+    return _trigger(self, operation, arguments)
+
+
+@shared_task(ignore_result=True, acks_late=True, soft_time_limit=60, time_limit=120)
 def advance(run_id: str) -> None:
     """Work one slice of the run."""
     Runner(
@@ -71,7 +75,7 @@ def advance(run_id: str) -> None:
     ).advance()
 
 
-@shared_task(queue=maintenance_settings.QUEUE, ignore_result=True)
+@shared_task(ignore_result=True)
 def sweep() -> int:
     """Send on what waits and take back what was lost; returns how many runs that were."""
     return len(runs.sweep())
