@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import urlparse, urlunparse
+from urllib.parse import parse_qsl, urlencode, urlparse, urlunparse
 
 from django.http import HttpRequest
 from oauthlib import oauth2
 from oauthlib.common import Request as OAuthlibRequest
-from oauthlib.common import quote, urlencode
 from oauthlib.oauth2 import OAuth2Error
 
 from .exceptions import FatalClientError, OAuthToolkitError
 from .settings import oauth2_settings
 
-MAXIMUM_BODY_BYTES = 256 * 1024
-"""No request of RFC 6749 comes near this; a longer body is refused before it is parsed."""
+REPEATABLE = {"resource"}
+"""The parameters that a request may have several times (RFC 8707 section 2)."""
 
 Response = tuple[dict[str, str], str, int]
 """Headers, body, status."""
@@ -30,11 +31,10 @@ class OAuthLibCore:
         self.server = server or _new_server()
 
     def _get_escaped_full_path(self, request: HttpRequest) -> str:
-        """Return the absolute URI with every character escaped that oauthlib would refuse."""
+        """Return the absolute URI, its query written anew: every character escaped, empty parameters left out."""
         parsed = list(urlparse(request.build_absolute_uri()))
-        unsafe = set(parsed[4]) - _URI_CHARACTERS
-        for character in unsafe:
-            parsed[4] = parsed[4].replace(character, quote(character, safe=b""))
+        query = ((name, value) for name, values in request.GET.lists() for value in values)
+        parsed[4] = _encoded(query)
         return urlunparse(parsed)
 
     def _get_extra_credentials(self, request: HttpRequest) -> dict[str, Any] | None:
@@ -42,8 +42,8 @@ class OAuthLibCore:
         return None
 
     def _extract_params(self, request: HttpRequest) -> tuple[str, str, str, dict[str, Any]]:
-        uri = self._get_escaped_full_path(request)
-        return uri, request.method or "", urlencode(self.extract_body(request)), self.extract_headers(request)
+        uri, body = self._get_escaped_full_path(request), _encoded(self.extract_body(request))
+        return uri, request.method or "", body, self.extract_headers(request)
 
     def extract_headers(self, request: HttpRequest) -> dict[str, Any]:
         """Return the headers as oauthlib wants them, names of META and of HTTP alike."""
@@ -79,6 +79,7 @@ class OAuthLibCore:
         except oauth2.FatalClientError as error:
             raise FatalClientError(error=error) from error
         except OAuth2Error as error:
+            _place(error, error.response_type, error.response_mode)
             raise OAuthToolkitError(error=error) from error
 
     def create_authorization_response(
@@ -95,7 +96,7 @@ class OAuthLibCore:
             credentials["user"] = request.user
             _, http_method, body, request_headers = self._extract_params(request)
             headers, body, status = self.server.create_authorization_response(
-                uri=credentials["redirect_uri"],
+                uri=request.build_absolute_uri(request.path),  # without a query: `credentials` say it all
                 http_method=http_method,
                 body=body,
                 headers=request_headers,
@@ -106,40 +107,24 @@ class OAuthLibCore:
         except oauth2.FatalClientError as error:
             raise FatalClientError(error=error, redirect_uri=credentials["redirect_uri"]) from error
         except OAuth2Error as error:
+            _place(error, credentials.get("response_type"), credentials.get("response_mode"))
             raise OAuthToolkitError(error=error, redirect_uri=credentials["redirect_uri"]) from error
 
     def create_device_authorization_response(self, request: HttpRequest) -> Response:
-        """Answer a device authorization request (RFC 8628 section 3.1)."""
-        self._bind(request)
-        uri, http_method, body, headers = self._extract_params(request)
-        return self._answer(self.server.create_device_authorization_response, uri, http_method, body, headers)
+        """Answer a device authorization request (RFC 8628 section 3.1): headers, body, status."""
+        return self._answer(request, self.server.create_device_authorization_response)[1:]
 
     def create_token_response(self, request: HttpRequest) -> tuple[str, dict[str, str], str, int]:
         """Answer a token request (RFC 6749 section 3.2): URI, headers, body, status."""
-        self._bind(request)
-        refused = _refused(request)
-        if refused is not None:
-            return "", *refused
-        uri, http_method, body, headers = self._extract_params(request)
-        extra_credentials = self._get_extra_credentials(request)
-        return uri, *self._answer(
-            self.server.create_token_response, uri, http_method, body, headers, extra_credentials
-        )
+        return self._answer(request, self.server.create_token_response, self._get_extra_credentials(request))
 
     def create_revocation_response(self, request: HttpRequest) -> tuple[str, dict[str, str], str, int]:
         """Answer a revocation request (RFC 7009 section 2): URI, headers, body, status."""
-        self._bind(request)
-        refused = _refused(request)
-        if refused is not None:
-            return "", *refused
-        uri, http_method, body, headers = self._extract_params(request)
-        return uri, *self._answer(self.server.create_revocation_response, uri, http_method, body, headers)
+        return self._answer(request, self.server.create_revocation_response)
 
     def create_userinfo_response(self, request: HttpRequest) -> tuple[str, dict[str, str], str, int]:
         """Answer a UserInfo request (OpenID Connect Core section 5.3): URI, headers, body, status."""
-        self._bind(request)
-        uri, http_method, body, headers = self._extract_params(request)
-        return uri, *self._answer(self.server.create_userinfo_response, uri, http_method, body, headers)
+        return self._answer(request, self.server.create_userinfo_response)
 
     def verify_request(self, request: HttpRequest, scopes: list[str]) -> tuple[bool, OAuthlibRequest]:
         """Tell whether the request's bearer token grants all of `scopes` (RFC 6750); the second value knows more."""
@@ -148,11 +133,17 @@ class OAuthLibCore:
         return self.server.verify_request(uri, http_method, body, headers, scopes=scopes)
 
     def authenticate_client(self, request: HttpRequest) -> bool:
-        """Tell whether the request authenticates a confidential client (RFC 6749 section 2.3)."""
+        """Tell whether the request authenticates a confidential client (RFC 6749 section 2.3).
+
+        The client is `request.client` afterwards.
+        """
         self._bind(request)
         uri, http_method, body, headers = self._extract_params(request)
         oauth_request = OAuthlibRequest(uri, http_method, body, headers)  # type: ignore[arg-type]
-        return bool(self.server.request_validator.authenticate_client(oauth_request))
+        if not self.server.request_validator.authenticate_client(oauth_request):
+            return False
+        request.client = oauth_request.client  # type: ignore[attr-defined]
+        return True
 
     def _bind(self, request: HttpRequest) -> None:
         """Let the validator's hooks see the Django request: issuer and session are in it."""
@@ -160,14 +151,26 @@ class OAuthLibCore:
         if validator is not None:
             validator.django_request = request
 
-    def _answer(self, create: Any, *arguments: Any) -> Response:
+    def _answer(
+        self, request: HttpRequest, create: Callable[..., Response], *arguments: Any
+    ) -> tuple[str, dict[str, str], str, int]:
+        """Return URI, headers, body and status of what `create` makes of the request, its errors included."""
+        self._bind(request)
+        uri, http_method, body, headers = self._extract_params(request)
         try:
-            headers, body, status = create(*arguments)
+            _refuse_malformed(body)
+            answer_headers, answer, status = create(uri, http_method, body, headers, *arguments)
         except OAuth2Error as error:
-            headers = {"Content-Type": "application/json", "Cache-Control": "no-store", "Pragma": "no-cache"}
-            headers.update(error.headers)
-            return headers, error.json, error.status_code
-        return headers, body or "", status
+            answer_headers = {
+                "Content-Type": "application/json",
+                "Cache-Control": "no-store",
+                "Pragma": "no-cache",
+                **error.headers,
+            }
+            answer, status = error.json, error.status_code
+        if status == 401 and headers.get("Authorization", "").lower().startswith("basic"):
+            answer_headers["WWW-Authenticate"] = 'Basic realm="oauth2", charset="UTF-8"'
+        return uri, answer_headers, answer or "", status
 
 
 class JSONOAuthLibCore(OAuthLibCore):
@@ -180,7 +183,13 @@ class JSONOAuthLibCore(OAuthLibCore):
             return []
         if not isinstance(parameters, dict):
             return []
-        return [(name, str(value)) for name, value in parameters.items() if value is not None]
+        pairs = [
+            (name, str(item))
+            for name, value in parameters.items()
+            for item in (value if isinstance(value, list) else [value])
+            if item is not None
+        ]
+        return [(_without_surrogates(name), _without_surrogates(value)) for name, value in pairs]
 
 
 def get_oauthlib_core() -> OAuthLibCore:
@@ -197,17 +206,30 @@ def _new_server() -> Any:
     return server
 
 
-def _refused(request: HttpRequest) -> Response | None:
-    """Return the answer to a body that no endpoint parses: too long, or with characters no parameter may have."""
-    reason = None
-    if int(request.META.get("CONTENT_LENGTH") or 0) > MAXIMUM_BODY_BYTES:
-        reason = "The request body is too long."
-    elif any("\x00" in value for values in request.POST.lists() for value in [values[0], *values[1]]):
-        reason = "A parameter has a NUL character."
-    if reason is None:
-        return None
-    error = oauth2.InvalidRequestError(description=reason)
-    return {"Content-Type": "application/json", "Cache-Control": "no-store"}, error.json, error.status_code
+def _encoded(parameters: Iterable[tuple[str, str]]) -> str:
+    """Return the parameters form-encoded; one without a value counts as left out (RFC 6749 section 3.1)."""
+    return urlencode([(name, value) for name, value in parameters if value])
 
 
-_URI_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=&;:%+~,*@!()/?-._'$[]")
+def _refuse_malformed(body: str) -> None:
+    """Refuse what no parameter may be: repeated (RFC 6749 section 3.2), or with a NUL character."""
+    parameters = parse_qsl(body)
+    repeated = {name for name, times in Counter(name for name, _ in parameters).items() if times > 1}
+    if repeated - REPEATABLE:
+        raise oauth2.InvalidRequestError(description="A parameter is repeated.")
+    if any("\x00" in name or "\x00" in value for name, value in parameters):
+        raise oauth2.InvalidRequestError(description="A parameter has a NUL character.")
+
+
+def _place(error: OAuth2Error, response_type: str | None, response_mode: str | None) -> None:
+    """Have a redirected error stand where the response would: in the fragment where tokens are asked for.
+
+    RFC 6749 section 4.2.2.1.
+    """
+    has_tokens = {"token", "id_token"} & set((response_type or "").split())
+    if has_tokens or response_mode == "fragment":
+        error.response_mode = "fragment"
+
+
+def _without_surrogates(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -6,24 +6,40 @@ import calendar
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+
 from ..models import get_access_token_model, get_refresh_token_model, token_checksum
+from .issuance import granted_scope, refresh_token_expires
 
 INACTIVE: dict[str, Any] = {"active": False}
 
 
-def introspect(token: str) -> dict[str, Any]:
+def introspect(token: str, *, application_id: Any = None) -> dict[str, Any]:
     """Return the introspection response for `token` (section 2.2): all that is known of a live one, else inactive.
 
-    Nothing tells a token that is over from one that never was.
+    Nothing tells a token that is over from one that never was. A refresh token is told only to the client it was
+    issued to, `application_id`: a protected resource that is handed one must not take it for an access token.
     """
     checksum = token_checksum(token)
     access = get_access_token_model()._base_manager.select_related("user", "application")
     access_token = access.filter(token_checksum=checksum).first()
     if access_token is not None:
-        return _of_access_token(access_token) if access_token.is_valid() else INACTIVE
+        return _of_access_token(access_token) if is_live(access_token) else INACTIVE
     refresh = get_refresh_token_model()._base_manager.select_related("user", "application", "access_token")
     refresh_token = refresh.filter(token_checksum=checksum, revoked__isnull=True).first()
-    return INACTIVE if refresh_token is None else _of_refresh_token(refresh_token)
+    if refresh_token is None or refresh_token.application_id != application_id:
+        return INACTIVE
+    return _of_refresh_token(refresh_token)
+
+
+def is_live(access_token: Any) -> bool:
+    """Tell whether an access token can be used: it has not expired, and its user has not been deactivated."""
+    return bool(access_token.is_valid()) and has_active_user(access_token)
+
+
+def has_active_user(token: Any) -> bool:
+    """Tell whether the token's user may still be acted for; a client's own token has none."""
+    return token.user is None or bool(token.user.is_active)
 
 
 def _of_access_token(token: Any) -> dict[str, Any]:
@@ -36,9 +52,12 @@ def _of_access_token(token: Any) -> dict[str, Any]:
 
 
 def _of_refresh_token(token: Any) -> dict[str, Any]:
-    response = _common(token)
-    if token.access_token is not None:
-        response["scope"] = token.access_token.scope
+    expires = refresh_token_expires(token)
+    if not has_active_user(token) or (expires is not None and expires <= timezone.now()):
+        return INACTIVE
+    response = {**_common(token), "scope": granted_scope(token), "token_type": "refresh_token"}
+    if expires is not None:
+        response["exp"] = _timestamp(expires)
     return response
 
 

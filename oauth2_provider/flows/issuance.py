@@ -13,6 +13,7 @@ from typing import Any
 from django.utils import timezone
 
 from ..models import (
+    get_access_token_model,
     get_grant_model,
     get_refresh_token_model,
     refresh_token_expire_timedelta,
@@ -37,19 +38,35 @@ def redeem_grant(grant: Any, *, access_token: str, token_family: uuid.UUID) -> N
         raise GrantUnusable
 
 
-def retire_refresh_token(refresh_token: Any) -> None:
+def retire_refresh_token(refresh_token: Any, *, token_family: uuid.UUID) -> bool:
     """Revoke a refresh token because a new one takes its place, and delete its access token.
 
-    One conditional UPDATE decides between clients that race. Raises GrantUnusable for the loser.
+    One conditional UPDATE decides between clients that race; False for the loser. The token joins
+    `token_family`, if it was of none.
     """
+    if refresh_token.revoked is not None:
+        return False
     rows = get_refresh_token_model()._base_manager.filter(pk=refresh_token.pk, revoked__isnull=True)
     now = timezone.now()
-    if not rows.update(revoked=now, access_token=None, updated=now):
-        raise GrantUnusable
-    access_token_id = refresh_token.access_token_id
-    refresh_token.revoked, refresh_token.access_token = now, None
-    if access_token_id is not None:
-        delete_access_token(access_token_id)
+    if not rows.update(revoked=now, access_token=None, token_family=token_family, updated=now):
+        return False
+    if refresh_token.access_token_id is not None:
+        delete_access_token(refresh_token.access_token_id)
+    return True
+
+
+def granted_scope(refresh_token: Any) -> str:
+    """Return the scope that the resource owner granted, which access tokens may have less of (RFC 6749 section 6).
+
+    A refresh token from before that was stored has the scope of its access token, or of its successor's.
+    """
+    if refresh_token.scope is not None:
+        return str(refresh_token.scope)
+    access_token = refresh_token.access_token
+    if access_token is None:
+        successors = get_access_token_model()._base_manager.filter(source_refresh_token=refresh_token.pk)
+        access_token = successors.first()
+    return access_token.scope if access_token is not None else ""
 
 
 def is_in_grace_period(refresh_token: Any) -> bool:
@@ -72,38 +89,53 @@ def find_successors(refresh_token: Any) -> tuple[Any, Any] | None:
     return successor.access_token, successor
 
 
-def is_refresh_token_expired(refresh_token: Any, now: datetime) -> bool:
-    """Tell whether nobody used the token for REFRESH_TOKEN_EXPIRE_SECONDS after its access token ended."""
+def refresh_token_expires(refresh_token: Any) -> datetime | None:
+    """Return when a token that nobody uses ends: REFRESH_TOKEN_EXPIRE_SECONDS after its access token.
+
+    None: never.
+    """
     lifetime = refresh_token_expire_timedelta()
     if lifetime is None or refresh_token.access_token is None:
-        return False
-    return bool(refresh_token.access_token.expires < now - lifetime)
+        return None
+    return refresh_token.access_token.expires + lifetime
+
+
+def lock_refresh_token(refresh_token: Any) -> None:
+    """Lock a refresh token that does not rotate. Raises GrantUnusable where it was revoked meanwhile."""
+    rows = get_refresh_token_model()._base_manager.select_for_update()
+    locked = rows.filter(pk=refresh_token.pk, revoked__isnull=True).first()
+    if locked is None or locked.access_token_id != refresh_token.access_token_id:
+        raise GrantUnusable
 
 
 def replace_access_token(
     refresh_token: Any, token: dict[str, Any], *, scopes: list[str], resource: list[str], expires: datetime
 ) -> Any:
-    """Give the access token of a refresh token that does not rotate a new value and end; returns it.
-
-    Raises GrantUnusable where the refresh token was revoked meanwhile or has no access token any more.
-    """
-    refresh_tokens = get_refresh_token_model()._base_manager.select_for_update()
-    locked = refresh_tokens.filter(pk=refresh_token.pk, revoked__isnull=True).first()
-    if locked is None or locked.access_token_id is None:
-        raise GrantUnusable
+    """Give the access token of a locked refresh token a new value, end, scope and resource; returns it."""
     access_token = refresh_token.access_token
+    if refresh_token.scope is None:
+        rows = get_refresh_token_model()._base_manager.filter(pk=refresh_token.pk)
+        rows.update(scope=granted_scope(refresh_token))
     access_token.scope, access_token.expires, access_token.resource = " ".join(scopes), expires, resource
     set_token_value(access_token, token["access_token"])
     access_token.save()
     return access_token
 
 
+def attach_access_token(refresh_token: Any, access_token: Any) -> None:
+    """Give a locked refresh token, which has lost its access token, a new one."""
+    rows = get_refresh_token_model()._base_manager.filter(pk=refresh_token.pk)
+    rows.update(access_token=access_token, updated=timezone.now())
+
+
 def repeat_rotation(refresh_token: Any, token: dict[str, Any]) -> Any:
     """Answer a refresh token in its grace period with what rotation made of it: `token` is filled with that.
 
-    Returns the access token. Raises GrantUnusable where that is gone or not stored.
+    Returns the access token. Raises GrantUnusable where there is no grace, or that is gone or not stored.
     """
-    successors = find_successors(refresh_token)
+    successors = (
+        find_successors(refresh_token) if oauth2_settings.REFRESH_TOKEN_GRACE_PERIOD_SECONDS else None
+    )
     if successors is None:
         raise GrantUnusable
     access_token, successor = successors

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote_plus
 
 import requests
 from django.core.cache import cache
@@ -34,42 +35,59 @@ def find_remote_access_token(
 ) -> Any:
     """Return an unsaved AccessToken with what the server at `url` says of `token`; None if it is not active.
 
-    The resource server authenticates by `bearer` or by `credentials` (client id and secret). Raises
-    requests.RequestException for a server that cannot be reached: that is no statement on the token.
+    The resource server authenticates by `bearer` or by `credentials` (client id and secret). A server that cannot be
+    asked vouches for nothing: None as well, and not remembered.
     """
-    checksum = token_checksum(token)
-    content = cache.get(KEY.format(checksum))
+    key = KEY.format(token_checksum(token))
+    content = cache.get(key)
     if content is None:
         content = _ask(token, url, bearer=bearer, credentials=credentials)
-        cache.set(KEY.format(checksum), content, _caching_seconds(content))
-    if content.get("active") is not True:
+        if content is None:
+            return None
+        cache.set(key, content, _caching_seconds(content))
+    if not _is_live_access_token(content):
         return None
     return _access_token(token, content, get_user)
 
 
-def _ask(token: str, url: str, *, bearer: str | None, credentials: tuple[str, str] | None) -> dict[str, Any]:
-    response = requests.post(
-        url,
-        data={"token": token},
-        headers={"Authorization": f"Bearer {bearer}"} if bearer and not credentials else {},
-        auth=(credentials[0], credentials[1]) if credentials else None,
-        timeout=oauth2_settings.RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS,
-    )
-    response.raise_for_status()
-    content = response.json()
-    if not isinstance(content, dict):
-        logger.error("introspection response is no object", extra={"action": "introspection_malformed"})
-        return {"active": False}
+def _ask(
+    token: str, url: str, *, bearer: str | None, credentials: tuple[str, str] | None
+) -> dict[str, Any] | None:
+    try:
+        response = requests.post(
+            url,
+            data={"token": token, "token_type_hint": "access_token"},
+            headers={"Authorization": f"Bearer {bearer}"} if bearer and not credentials else {},
+            auth=_basic(*credentials) if credentials else None,
+            timeout=oauth2_settings.RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS,
+            allow_redirects=False,
+        )
+        response.raise_for_status()
+        content = response.json()
+    except (requests.RequestException, ValueError) as exc:
+        extra = {"action": "introspection_failed", "reason": type(exc).__name__}
+        logger.exception("the introspection endpoint cannot be asked", extra=extra)
+        return None
+    if not isinstance(content, dict) or not isinstance(content.get("active"), bool):
+        logger.error("introspection response is malformed", extra={"action": "introspection_malformed"})
+        return None
     return content
 
 
+def _basic(client_id: str, client_secret: str) -> tuple[str, str]:
+    """Return user and password of HTTP Basic, form-encoded (RFC 6749 section 2.3.1)."""
+    return quote_plus(client_id), quote_plus(client_secret)
+
+
+def _is_live_access_token(content: dict[str, Any]) -> bool:
+    """Tell whether the response is about a live access token; about a refresh token `token_type` says so."""
+    return content["active"] and str(content.get("token_type") or "Bearer").lower() == "bearer"
+
+
 def _caching_seconds(content: dict[str, Any]) -> float:
-    if content.get("active") is not True:
+    if not _is_live_access_token(content):
         return NEGATIVE_CACHING_SECONDS
-    longest = float(oauth2_settings.RESOURCE_SERVER_TOKEN_CACHING_SECONDS)
-    if "exp" not in content:
-        return longest
-    return max(0.0, min(longest, float(content["exp"]) - timezone.now().timestamp()))
+    return max(0.0, (_expires(content) - timezone.now()).total_seconds())
 
 
 def _access_token(token: str, content: dict[str, Any], get_user: Callable[[dict[str, Any]], Any]) -> Any:
@@ -77,7 +95,7 @@ def _access_token(token: str, content: dict[str, Any], get_user: Callable[[dict[
     access_token = get_access_token_model()(
         user=get_user(content),
         application=None,
-        scope=content.get("scope", ""),
+        scope=content.get("scope") or "",
         expires=_expires(content),
         resource=[audience] if isinstance(audience, str) else list(audience),
     )
@@ -86,7 +104,12 @@ def _access_token(token: str, content: dict[str, Any], get_user: Callable[[dict[
 
 
 def _expires(content: dict[str, Any]) -> datetime:
-    longest = timezone.now() + timedelta(seconds=oauth2_settings.RESOURCE_SERVER_TOKEN_CACHING_SECONDS)
-    if "exp" not in content:
+    """Return when the answer stops being good: at `exp`, after RESOURCE_SERVER_TOKEN_CACHING_SECONDS at the latest."""
+    now = timezone.now()
+    longest = now + timedelta(seconds=oauth2_settings.RESOURCE_SERVER_TOKEN_CACHING_SECONDS)
+    if content.get("exp") is None:
         return longest
-    return datetime.fromtimestamp(float(content["exp"]), tz=UTC)
+    try:
+        return min(longest, datetime.fromtimestamp(float(content["exp"]), tz=UTC))
+    except (TypeError, ValueError, OverflowError, OSError):
+        return now

@@ -19,6 +19,7 @@ from ..models import (
     token_checksum,
 )
 from ..models.deletion import delete_rows
+from .errors import TokenOfAnotherClient
 
 
 def delete_access_token(pk: Any) -> None:
@@ -28,20 +29,37 @@ def delete_access_token(pk: Any) -> None:
 
 
 def revoke_presented_token(token: str, *, application_id: Any, hint: str | None = None) -> bool:
-    """Revoke `token` if it was issued to the application; returns whether there was one.
+    """Revoke `token`; returns whether there was one.
 
-    `hint` ("access_token" or "refresh_token") says where to look first; a wrong one does no harm.
+    `hint` ("access_token" or "refresh_token") says where to look first; a wrong one does no harm. Raises
+    TokenOfAnotherClient for a token that was not issued to the application.
     """
+    finders = [_find_access_token, _find_refresh_token]
+    if hint == "refresh_token":
+        finders.reverse()
     checksum = token_checksum(token)
-    finders = (
-        [_revoke_refresh, _revoke_access] if hint == "refresh_token" else [_revoke_access, _revoke_refresh]
-    )
-    return any(revoke(checksum, application_id) for revoke in finders)
+    found = next((found for find in finders if (found := find(checksum)) is not None), None)
+    if found is None:
+        return False
+    if found.application_id != application_id:
+        raise TokenOfAnotherClient
+    if isinstance(found, get_access_token_model()):
+        revoke_access_token(found)
+    else:
+        found.revoke()
+    return True
 
 
 def revoke_family(token_family: UUID) -> None:
-    """Revoke every live refresh token of the family and delete their access tokens."""
-    get_refresh_token_model().revoke_family(token_family)
+    """Revoke every live refresh token of the family and delete their access tokens.
+
+    Goes on until none lives: a rotation under way adds one while its predecessor is being waited for.
+    """
+    model = get_refresh_token_model()
+    while True:
+        model.revoke_family(token_family)
+        if not model._base_manager.filter(token_family=token_family, revoked__isnull=True).exists():
+            return
 
 
 def revoke_issued_from(grant: Any) -> None:
@@ -62,19 +80,10 @@ def revoke_user_access(user: Any, application: Any) -> None:
         access_token.revoke()
 
 
-def _revoke_access(checksum: str, application_id: Any) -> bool:
+def _find_access_token(checksum: str) -> Any:
     tokens = get_access_token_model()._base_manager.select_related("refresh_token")
-    token = tokens.filter(token_checksum=checksum, application_id=application_id).first()
-    if token is None:
-        return False
-    revoke_access_token(token)
-    return True
+    return tokens.filter(token_checksum=checksum).first()
 
 
-def _revoke_refresh(checksum: str, application_id: Any) -> bool:
-    tokens = get_refresh_token_model()._base_manager
-    token = tokens.filter(token_checksum=checksum, application_id=application_id).first()
-    if token is None:
-        return False
-    token.revoke()
-    return True
+def _find_refresh_token(checksum: str) -> Any:
+    return get_refresh_token_model()._base_manager.filter(token_checksum=checksum).first()

@@ -20,7 +20,8 @@ from .registry import get_access_token_model
 class AbstractRefreshToken(models.Model):
     """A refresh token. One that is revoked stays as a row, so that its replay can be recognized.
 
-    `token_family` is shared by all tokens that rotation made out of one grant.
+    `token_family` is shared by all tokens that rotation made out of one grant. `scope` is what was granted, which
+    no rotation changes (RFC 6749 section 6); None: that of the access token.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -44,6 +45,7 @@ class AbstractRefreshToken(models.Model):
         related_name="refresh_token",
     )
     token_family = models.UUIDField(_("token family"), null=True, blank=True, editable=False)
+    scope = models.TextField(_("scope"), null=True, blank=True, default=None, editable=False)
     resource = ResourceJSONField(_("resource"), default=list, blank=True)
     created = models.DateTimeField(_("created"), auto_now_add=True)
     updated = models.DateTimeField(_("updated"), auto_now=True)

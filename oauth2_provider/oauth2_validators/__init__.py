@@ -22,6 +22,7 @@ from .authorization import AuthorizationHooks
 from .bearer import BearerHooks
 from .clients import ClientHooks
 from .grant_types import GRANT_TYPE_MAPPING
+from .grants import GrantHooks
 from .resources import is_valid_resource_uri, validate_resource_as_url_prefix
 from .revocation import RevocationHooks
 from .tokens import TokenHooks
@@ -44,7 +45,7 @@ _MODELS = {
 
 
 class OAuth2Validator(  # type: ignore[misc]  # the stubs are narrower than oauthlib
-    ClientHooks, AuthorizationHooks, TokenHooks, RevocationHooks, BearerHooks, RequestValidator
+    ClientHooks, AuthorizationHooks, GrantHooks, TokenHooks, RevocationHooks, BearerHooks, RequestValidator
 ):
     """All hooks; subclass it and override what you need."""
 

@@ -13,6 +13,7 @@ from ..models import get_grant_model
 from ..scopes import get_scopes_backend
 from ..settings import oauth2_settings
 from . import pkce
+from .requests import check_authorization_request
 from .resources import requested_resources
 
 
@@ -33,7 +34,8 @@ class AuthorizationHooks:
     def validate_response_type(
         self, client_id: str, response_type: str, client: Any, request: Any, *args: Any, **kwargs: Any
     ) -> bool:
-        """Tell whether the client may use `response_type`; the request's PKCE and resources are checked here too."""
+        """Tell whether the client may use `response_type`; the request's other parameters are checked here too."""
+        check_authorization_request(request)
         pkce.check_challenge(request)
         self._check_and_set_request_resource(request)
         if response_type == "code":

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 
 from ..bcp import bcp_compliant
+from ..flows.introspection import has_active_user
 from ..flows.remote_introspection import find_remote_access_token
 from ..models import get_access_token_model, token_checksum
 from ..settings import oauth2_settings
@@ -20,7 +21,11 @@ class BearerHooks:
 
         The oauthlib request then has user, client, scopes and access_token; else oauth2_error says why not.
         """
-        if not token or (bcp_compliant("ACCESS_TOKEN_TRANSPORT") and _is_in_query(request)):
+        misuse = _misuse(request)
+        if misuse is not None:
+            request.oauth2_error = {"error": "invalid_request", "error_description": misuse}
+            return False
+        if not token:
             return False
         access_token = self._load_access_token(token)
         if access_token is None and oauth2_settings.RESOURCE_SERVER_INTROSPECTION_URL:
@@ -38,9 +43,10 @@ class BearerHooks:
         return True
 
     def _load_access_token(self, token: str) -> Any:
-        """Return the access token with its user and application; None where there is none."""
+        """Return the access token with its user and application; None where there is none, or no active user."""
         tokens = get_access_token_model()._base_manager.select_related("application", "user")
-        return tokens.filter(token_checksum=token_checksum(token)).first()
+        access_token = tokens.filter(token_checksum=token_checksum(token)).first()
+        return None if access_token is None or not has_active_user(access_token) else access_token
 
     def _get_token_from_authentication_server(
         self,
@@ -49,7 +55,10 @@ class BearerHooks:
         introspection_token: str | None,
         introspection_credentials: tuple[str, str] | None,
     ) -> Any:
-        """Return the token as the authorization server describes it, an unsaved AccessToken; None: not active."""
+        """Return the token as the authorization server describes it, an unsaved AccessToken; None: not active.
+
+        One that cannot be asked vouches for nothing: None, and a line in the log.
+        """
         return find_remote_access_token(
             token,
             introspection_url,
@@ -93,5 +102,14 @@ class BearerHooks:
         request.oauth2_error = error
 
 
-def _is_in_query(request: Any) -> bool:
-    return any(name == "access_token" for name, _ in request.uri_query_params or [])
+def _misuse(request: Any) -> str | None:
+    """Return what is wrong with how the token was sent (RFC 6750 section 2); None: nothing."""
+    in_query = sum(name == "access_token" for name, _ in request.uri_query_params or [])
+    in_body = sum(name == "access_token" for name, _ in request.decoded_body or [])
+    header = request.headers.get("Authorization") or ""
+    in_header = header.partition(" ")[0].lower() == "bearer"
+    if in_query + in_body + in_header > 1:
+        return "The access token must be sent once, by one method."
+    if in_query and bcp_compliant("ACCESS_TOKEN_TRANSPORT"):
+        return "The access token must not be sent in the URI."
+    return None

@@ -27,29 +27,37 @@ class ClientHooks:
 
     def _extract_basic_auth(self, request: Any) -> str | None:
         """Return what follows "Basic " in the Authorization header."""
-        scheme, _, credentials = (request.headers.get("Authorization") or "").partition(" ")
+        headers = request.headers
+        value = headers.get("Authorization") or headers.get("HTTP_AUTHORIZATION") or ""
+        scheme, _, credentials = value.partition(" ")
         return credentials.strip() if scheme.lower() == "basic" and credentials else None
 
     def _authenticate_basic_auth(self, request: Any) -> bool:
         """Authenticate by HTTP Basic; id and secret are form-encoded in it (RFC 6749 section 2.3.1)."""
         credentials = _decode_basic(self._extract_basic_auth(request))
-        if credentials is None:
+        if credentials is None or request.client_id not in (None, credentials[0]):
             return False
-        return self._authenticate(request, *credentials)
+        return self._authenticate(request, *credentials, method="client_secret_basic")
 
     def _authenticate_request_body(self, request: Any) -> bool:
-        """Authenticate by client_id and client_secret in the body."""
-        client_id, client_secret = request.client_id, getattr(request, "client_secret", None)
-        if not client_id or not client_secret:
+        """Authenticate by client_id and client_secret in the body; never in the URI (RFC 6749 section 2.3.1)."""
+        client_id, client_secret = request.client_id, request.client_secret
+        in_uri = any(name == "client_secret" for name, _ in request.uri_query_params)
+        if not client_id or not client_secret or in_uri:
             return False
-        return self._authenticate(request, client_id, client_secret)
+        return self._authenticate(request, client_id, client_secret, method="client_secret_post")
 
-    def _authenticate(self, request: Any, client_id: str, client_secret: str) -> bool:
-        """Compare the secret; a failure costs one password hash, whether or not there is such a client."""
+    def _authenticate(self, request: Any, client_id: str, client_secret: str, *, method: str) -> bool:
+        """Compare the secret; a failure costs one password hash, whether or not there is such a client.
+
+        A client that registered a token_endpoint_auth_method is held to it (RFC 7591 section 2).
+        """
         application = self._load_application(client_id, request)
         stored = application.client_secret if application is not None else ""
         is_confidential = (
-            application is not None and application.client_type == application.CLIENT_CONFIDENTIAL
+            application is not None
+            and application.client_type == application.CLIENT_CONFIDENTIAL
+            and application.token_endpoint_auth_method in ("", method)
         )
         if is_confidential and stored and self._check_secret(client_secret, stored):
             request.client_id = application.client_id
@@ -66,7 +74,7 @@ class ClientHooks:
 
     def client_authentication_required(self, request: Any, *args: Any, **kwargs: Any) -> bool:
         """Tell whether this client must authenticate: it is confidential, or it tries to (RFC 6749 section 6)."""
-        if self._extract_basic_auth(request) or getattr(request, "client_secret", None):
+        if self._extract_basic_auth(request) or request.client_secret:
             return True
         application = self._load_application(request.client_id, request)
         if application is None:
@@ -76,7 +84,7 @@ class ClientHooks:
     def authenticate_client(self, request: Any, *args: Any, **kwargs: Any) -> bool:
         """Authenticate a confidential client, by one method (RFC 6749 section 2.3: not more than one)."""
         if self._extract_basic_auth(request):
-            if getattr(request, "client_secret", None):
+            if request.client_secret:
                 return False
             return self._authenticate_basic_auth(request)
         return self._authenticate_request_body(request)

@@ -8,16 +8,20 @@ from urllib.parse import urlsplit
 
 from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
 
+from ..validators import UNSAFE_CHARACTER
+
 ERROR = "invalid_target"
 
 
 def is_valid_resource_uri(uri: str) -> bool:
     """Tell whether `uri` is an absolute URI without fragment (RFC 8707 section 2)."""
+    if UNSAFE_CHARACTER.search(uri):
+        return False
     try:
         parts = urlsplit(uri)
     except ValueError:
         return False
-    return bool(parts.scheme and (parts.netloc or parts.path)) and "#" not in uri and " " not in uri
+    return bool(parts.scheme and (parts.netloc or parts.path)) and "#" not in uri
 
 
 def validate_resource_as_url_prefix(request_uri: str, audiences: Iterable[str]) -> bool:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from oauthlib.oauth2 import InvalidGrantError
+
+from ..flows.errors import TokenOfAnotherClient
 from ..flows.revocation import revoke_presented_token
 
 
@@ -11,5 +14,11 @@ class RevocationHooks:
     """Revokes a presented token of the authenticated client."""
 
     def revoke_token(self, token: str, token_type_hint: str, request: Any, *args: Any, **kwargs: Any) -> None:
-        """Revoke `token` if it is the client's; an unknown one is no error (section 2.2)."""
-        revoke_presented_token(token, application_id=request.client.pk, hint=token_type_hint)
+        """Revoke `token`; an unknown one is no error (section 2.2).
+
+        Raises invalid_grant for a token that another client was issued (section 2.1).
+        """
+        try:
+            revoke_presented_token(token, application_id=request.client.pk, hint=token_type_hint)
+        except TokenOfAnotherClient as exc:
+            raise InvalidGrantError(request=request) from exc

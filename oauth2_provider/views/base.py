@@ -14,6 +14,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.clickjacking import xframe_options_deny
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
@@ -28,7 +30,7 @@ from ..models import get_access_token_model, get_application_model, token_checks
 from ..scopes import get_scopes_backend
 from ..settings import oauth2_settings
 from ..signals import app_authorized
-from .mixins import AuthorizationServerViewMixin, FormEncodedRequestMixin, OAuthLibMixin
+from .mixins import AuthorizationServerViewMixin, FormEncodedRequestMixin, OAuthLibMixin, find_issuer
 
 logger = logging.getLogger("oauth2_provider")
 
@@ -50,8 +52,13 @@ SIGNED = (
     "prompt",
 )
 
+CARRIED = ("nonce", "claims", "resource", "response_mode")
+"""What oauthlib leaves out of the credentials of a valid request."""
+
 
 @login_exempt
+@method_decorator(xframe_options_deny, name="dispatch")
+@method_decorator(never_cache, name="dispatch")
 class BaseAuthorizationView(LoginRequiredMixin, OAuthLibMixin, View):
     """What the authorization endpoint's views share: the redirect, and errors on the way there."""
 
@@ -74,10 +81,9 @@ class BaseAuthorizationView(LoginRequiredMixin, OAuthLibMixin, View):
             allowed_schemes = oauth2_settings.ALLOWED_REDIRECT_URI_SCHEMES
         else:
             allowed_schemes = application.get_allowed_schemes()
-        if bcp_compliant("AUTHZ_RESPONSE_ISS"):
-            redirect_to = _with_parameter(
-                redirect_to, "iss", oauth2_settings.oauth2_authorization_server_issuer(self.request)
-            )
+        issuer = find_issuer(self.request) if bcp_compliant("AUTHZ_RESPONSE_ISS") else None
+        if issuer is not None:
+            redirect_to = _with_parameter(redirect_to, "iss", issuer)
         return OAuth2ResponseRedirect(redirect_to, allowed_schemes)
 
 
@@ -101,12 +107,9 @@ class AuthorizationView(BaseAuthorizationView, FormView):
             return self.handle_prompt_login()
         if "create" in prompts and oauth2_settings.OIDC_RP_INITIATED_REGISTRATION_ENABLED:
             return self.handle_prompt_create()
-        oauth_request = credentials.pop("request")
-        credentials.update(
-            {name: getattr(oauth_request, name, None) for name in ("nonce", "claims", "resource")}
-        )
+        oauth_request = _carry_over(credentials)
         application = oauth_request.client
-        if self._needs_no_consent(application, scopes, prompts):
+        if self._needs_no_consent(oauth_request, scopes):
             return self._respond(application, " ".join(scopes), credentials, allow=True)
         return self._ask(application, scopes, credentials)
 
@@ -165,7 +168,9 @@ class AuthorizationView(BaseAuthorizationView, FormView):
             location = _with_parameter(location, name, value)
         return self.redirect(location, credentials["request"].client)
 
-    def _needs_no_consent(self, application: Any, scopes: list[str], prompts: list[str]) -> bool:
+    def _needs_no_consent(self, oauth_request: Any, scopes: list[str]) -> bool:
+        """Tell whether the application is trusted, or the user has a live token that grants all of this."""
+        application = oauth_request.client
         if application.skip_authorization or self.skip_authorization_completely:
             return True
         if self.request.GET.get("approval_prompt", oauth2_settings.REQUEST_APPROVAL_PROMPT) != "auto":
@@ -173,7 +178,10 @@ class AuthorizationView(BaseAuthorizationView, FormView):
         tokens = get_access_token_model()._default_manager.filter(
             user=self.request.user, application=application, expires__gt=timezone.now()
         )
-        return any(token.allow_scopes(scopes) for token in tokens.iterator())
+        asked = oauth_request.resource or []
+        return any(
+            token.allow_scopes(scopes) and _covers(token.resource, asked) for token in tokens.iterator()
+        )
 
     def _ask(self, application: Any, scopes: list[str], credentials: dict[str, Any]) -> HttpResponse:
         descriptions = get_scopes_backend().get_all_scopes()
@@ -213,15 +221,17 @@ class AuthorizationView(BaseAuthorizationView, FormView):
         if consent["user"] != str(self.request.user.pk):
             error = InvalidRequestFatalError(description="The consent form was made for another user.")
             raise FatalClientError(error=error)
+        signed_values = consent[
+            "credentials"
+        ]  # what is not in there was not asked, whatever is posted beside it
+        consent["credentials"] = {name: signed_values.get(name) for name in SIGNED}
+        consent["credentials"]["resource"] = signed_values.get("resource") or []
         return consent
 
     def _validated_consent(self, request: HttpRequest) -> dict[str, Any]:
         """Return what is posted by a template that leaves the signed field out, validated like a new request."""
         scopes, credentials = self.validate_authorization_request(request)
-        oauth_request = credentials.pop("request")
-        credentials.update(
-            {name: getattr(oauth_request, name, None) for name in ("nonce", "claims", "resource")}
-        )
+        _carry_over(credentials)
         return {"scope": " ".join(scopes), "credentials": credentials}
 
     def _application_of(self, client_id: str | None) -> Any:
@@ -279,6 +289,18 @@ class RevokeTokenView(FormEncodedRequestMixin, AuthorizationServerViewMixin, Vie
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         _url, headers, body, status = self.create_revocation_response(request)
         return _response(headers, body, status)
+
+
+def _covers(granted: list[str], asked: list[str]) -> bool:
+    """Tell whether a token for the resources `granted` says all that one for `asked` would (RFC 8707)."""
+    return not granted or (bool(asked) and set(asked) <= set(granted))
+
+
+def _carry_over(credentials: dict[str, Any]) -> Any:
+    """Take the oauthlib request out of `credentials` and leave there what it says; returns it."""
+    oauth_request = credentials.pop("request")
+    credentials.update({name: getattr(oauth_request, name, None) for name in CARRIED})
+    return oauth_request
 
 
 def _response(headers: dict[str, str], body: str | None, status: int) -> HttpResponse:

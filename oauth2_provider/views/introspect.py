@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from ..flows.introspection import introspect
 from .generic import ClientProtectedScopedResourceView
-from .mixins import FormEncodedRequestMixin
+from .mixins import FormEncodedRequestMixin, find_issuer
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -21,13 +21,17 @@ class IntrospectTokenView(FormEncodedRequestMixin, ClientProtectedScopedResource
 
     required_scopes = ["introspection"]
 
-    @staticmethod
-    def get_token_response(token_value: str | None = None) -> HttpResponse:
+    def get_token_response(self, token_value: str | None = None) -> HttpResponse:
         """Return the response about `token_value` (section 2.2); a request without one is invalid (section 2.1)."""
         if not token_value:
             error = {"error": "invalid_request", "error_description": "The token parameter is missing."}
             return JsonResponse(error, status=400)
-        response = JsonResponse(introspect(token_value))
+        asker = getattr(self.request, "client", None)
+        content = introspect(token_value, application_id=asker.pk if asker is not None else None)
+        issuer = find_issuer(self.request)
+        if content["active"] and issuer is not None:
+            content["iss"] = issuer
+        response = JsonResponse(content)
         response["Cache-Control"] = "no-store"
         return response
 

@@ -6,8 +6,10 @@ import logging
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
+from django.core.exceptions import BadRequest, ImproperlyConfigured, SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from django.urls import NoReverseMatch
 
 from ..exceptions import FatalClientError
 from ..scopes import get_scopes_backend
@@ -17,6 +19,8 @@ from ..www_authenticate import build_bearer_challenge, challenge_status
 logger = logging.getLogger("oauth2_provider")
 
 SAFE_HTTP_METHODS = ("GET", "HEAD", "OPTIONS")
+MAXIMUM_BODY_BYTES = 256 * 1024
+"""No request of RFC 6749 comes near this; a longer body is refused before it is parsed."""
 
 
 class OAuthLibCoreMixin:
@@ -119,8 +123,7 @@ class ResourceServerViewMixin(OAuthLibCoreMixin):
     ) -> HttpResponse:
         """Return the refusal, with a challenge (RFC 6750 section 3)."""
         error = oauth2_error or getattr(request, "oauth2_error", None)
-        has_token = "HTTP_AUTHORIZATION" in request.META
-        response = HttpResponse(status=challenge_status(error, default=403 if has_token else 401))
+        response = HttpResponse(status=challenge_status(error, default=401))
         response["WWW-Authenticate"] = build_bearer_challenge(
             error, scopes=self.get_scopes(), resource_metadata=self.get_resource_metadata_url(request)
         )
@@ -128,18 +131,21 @@ class ResourceServerViewMixin(OAuthLibCoreMixin):
 
 
 class FormEncodedRequestMixin:
-    """Refuses bodies that are not form-encoded, under REQUIRE_FORM_ENCODED_REQUEST_BODY (RFC 6749 appendix B)."""
+    """Guards the body of an endpoint: what cannot be parsed is an invalid_request, whatever is wrong with it.
+
+    Bodies that are not form-encoded are refused under REQUIRE_FORM_ENCODED_REQUEST_BODY (RFC 6749 appendix B).
+    """
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         is_form = request.content_type == "application/x-www-form-urlencoded"
         if request.method == "POST" and oauth2_settings.REQUIRE_FORM_ENCODED_REQUEST_BODY and not is_form:
-            return JsonResponse(
-                {
-                    "error": "invalid_request",
-                    "error_description": "The body must be application/x-www-form-urlencoded.",
-                },
-                status=415,
-            )
+            return _invalid_request("The body must be application/x-www-form-urlencoded.", status=415)
+        if _content_length(request) > MAXIMUM_BODY_BYTES:
+            return _invalid_request("The request body is too long.")
+        try:
+            request.POST  # noqa: B018 - parses the body
+        except (SuspiciousOperation, BadRequest, UnreadablePostError, MultiPartParserError):
+            return _invalid_request("The request body cannot be parsed.")
         return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
 
 
@@ -209,6 +215,7 @@ class ClientProtectedResourceMixin(ResourceServerViewMixin):
         valid, oauth_request = self.verify_request(request)
         if not valid:
             return self.unauthenticated_response(request, getattr(oauth_request, "oauth2_error", None))
+        request.client = oauth_request.client  # type: ignore[attr-defined]
         request.resource_owner = oauth_request.user  # type: ignore[attr-defined]
         return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
 
@@ -239,6 +246,24 @@ class OIDCLogoutOnlyMixin(OIDCOnlyMixin):
         if not oauth2_settings.OIDC_RP_INITIATED_LOGOUT_ENABLED:
             return _not_enabled("OIDC_RP_INITIATED_LOGOUT_ENABLED")
         return super().dispatch(request, *args, **kwargs)
+
+
+def find_issuer(request: HttpRequest) -> str | None:
+    """Return this server's issuer identifier (RFC 8414 section 2); None where the site has not mounted its URLs."""
+    try:
+        return oauth2_settings.oauth2_authorization_server_issuer(request)
+    except NoReverseMatch:
+        return None
+
+
+def _invalid_request(description: str, *, status: int = 400) -> JsonResponse:
+    content = {"error": "invalid_request", "error_description": description}
+    return JsonResponse(content, status=status, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
+
+
+def _content_length(request: HttpRequest) -> int:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    return int(length) if length.isdecimal() else 0
 
 
 def _not_enabled(setting: str) -> HttpResponse:

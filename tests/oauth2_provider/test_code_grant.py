@@ -213,6 +213,7 @@ def test_introspection_tells_a_confidential_client_about_live_tokens(
         "iat": int(access_token.created.timestamp()),
         "exp": int(access_token.expires.timestamp()),
         "token_type": "Bearer",
+        "iss": "http://testserver/o",
     }
     refresh = client.post("/o/introspect/", {"token": tokens["refresh_token"]}, headers=headers).json()
     assert (refresh["active"], refresh["sub"]) == (True, str(user.pk))

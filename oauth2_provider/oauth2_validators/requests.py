@@ -1,0 +1,28 @@
+"""What every authorization request must be, before anything in it is looked up or stored (RFC 6749 section 3.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oauthlib.oauth2 import InvalidRequestError
+
+REPEATABLE = {"resource"}
+MAXIMUM_NONCE_CHARACTERS = 255
+
+
+def check_authorization_request(request: Any) -> None:
+    """Refuse repeated parameters, NUL characters, a nonce that cannot be stored, and tokens in a query.
+
+    Raises invalid_request, which is redirected to the client.
+    """
+    if set(request.duplicate_params) - REPEATABLE:
+        raise InvalidRequestError(description="A parameter is repeated.", request=request)
+    parameters = [*request.uri_query_params, *(request.decoded_body or [])]
+    if any("\x00" in name or "\x00" in value for name, value in parameters):
+        raise InvalidRequestError(description="A parameter has a NUL character.", request=request)
+    if len(request.nonce or "") > MAXIMUM_NONCE_CHARACTERS:
+        raise InvalidRequestError(description="The nonce is too long.", request=request)
+    has_tokens = {"token", "id_token"} & set((request.response_type or "").split())
+    if has_tokens and request.response_mode == "query":
+        # OAuth 2.0 Multiple Response Types section 3: "the query encoding MUST NOT be used" for tokens
+        raise InvalidRequestError(description="Tokens are not returned in a query.", request=request)
