@@ -52,15 +52,16 @@ class Site:
             "worker", "celery", "-A", "worker", "worker", "--queues", "maintenance", "--concurrency", "1"
         )
 
-    def start_beat(self) -> None:
-        schedule = ["--max-interval", "1", "--pidfile", ""]
-        self._start("beat", "celery", "-A", "worker", "beat", *schedule)
+    def start_beat(self, name: str = "beat") -> None:
+        self._start(name, "celery", "-A", "worker", "beat", "--max-interval", "1", "--pidfile", "")
 
     def kill(self, name: str) -> None:
-        """Kill -9 a process with its children."""
-        process = self.processes.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        """Kill -9 a process with its children, if it runs."""
+        process = self.processes.pop(name, None)
+        if process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def stop(self) -> None:
         for process in self.processes.values():

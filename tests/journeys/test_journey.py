@@ -173,7 +173,7 @@ def test_a_run_survives_kill_9_and_an_empty_redis_and_counts_exactly(
     # the schedule's minute is too long for a test: the same entry, each second
     second = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.SECONDS)
     PeriodicTask.objects.filter(task="maintenance.tasks.sweep").update(interval=second, expire_seconds=10)
-    with running_site(tmp_path, engine.url, NICE_RATIO="1.0") as site:
+    with running_site(tmp_path, engine.url, MAINTENANCE='{"NICE_RATIO": 1.0}') as site:
         live = token_by_client_credentials(site, service, "read")
         run = runs.enqueue("clear_expired")
 
