@@ -116,7 +116,8 @@ class OAuthLibCore:
 
     def create_token_response(self, request: HttpRequest) -> tuple[str, dict[str, str], str, int]:
         """Answer a token request (RFC 6749 section 3.2): URI, headers, body, status."""
-        return self._answer(request, self.server.create_token_response, self._get_extra_credentials(request))
+        create, extra_credentials = self.server.create_token_response, self._get_extra_credentials(request)
+        return self._answer(request, create, extra_credentials, required="grant_type")
 
     def create_revocation_response(self, request: HttpRequest) -> tuple[str, dict[str, str], str, int]:
         """Answer a revocation request (RFC 7009 section 2): URI, headers, body, status."""
@@ -152,13 +153,13 @@ class OAuthLibCore:
             validator.django_request = request
 
     def _answer(
-        self, request: HttpRequest, create: Callable[..., Response], *arguments: Any
+        self, request: HttpRequest, create: Callable[..., Response], *arguments: Any, required: str = ""
     ) -> tuple[str, dict[str, str], str, int]:
         """Return URI, headers, body and status of what `create` makes of the request, its errors included."""
         self._bind(request)
         uri, http_method, body, headers = self._extract_params(request)
         try:
-            _refuse_malformed(body)
+            _refuse_malformed(body, required)
             answer_headers, answer, status = create(uri, http_method, body, headers, *arguments)
         except OAuth2Error as error:
             answer_headers = {
@@ -211,9 +212,11 @@ def _encoded(parameters: Iterable[tuple[str, str]]) -> str:
     return urlencode([(name, value) for name, value in parameters if value])
 
 
-def _refuse_malformed(body: str) -> None:
-    """Refuse what no parameter may be: repeated (RFC 6749 section 3.2), or with a NUL character."""
+def _refuse_malformed(body: str, required: str) -> None:
+    """Refuse what no parameter may be: repeated (RFC 6749 section 3.2), with a NUL character, missing."""
     parameters = parse_qsl(body)
+    if required and required not in dict(parameters):
+        raise oauth2.InvalidRequestError(description=f"The {required} parameter is missing.")
     repeated = {name for name, times in Counter(name for name, _ in parameters).items() if times > 1}
     if repeated - REPEATABLE:
         raise oauth2.InvalidRequestError(description="A parameter is repeated.")

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth import authenticate
 from django.utils import timezone
-from oauthlib.oauth2 import InvalidGrantError
+from oauthlib.oauth2 import InvalidGrantError, UnauthorizedClientError
 
 from ..bcp import bcp_compliant
 from ..flows import issuance, revocation
@@ -101,7 +101,12 @@ class GrantHooks:
     def validate_user(
         self, username: str, password: str, client: Any, request: Any, *args: Any, **kwargs: Any
     ) -> bool:
-        """Authenticate the resource owner (RFC 6749 section 4.3)."""
+        """Authenticate the resource owner (RFC 6749 section 4.3).
+
+        Raises unauthorized_client first: a client that may not use the grant gets no answer about passwords.
+        """
+        if not self.validate_grant_type(client.client_id, "password", client, request):
+            raise UnauthorizedClientError(request=request)
         if "\x00" in username or "\x00" in password:
             return False
         http_request = self.build_http_request(request)

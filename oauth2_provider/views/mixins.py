@@ -140,6 +140,8 @@ class FormEncodedRequestMixin:
         is_form = request.content_type == "application/x-www-form-urlencoded"
         if request.method == "POST" and oauth2_settings.REQUIRE_FORM_ENCODED_REQUEST_BODY and not is_form:
             return _invalid_request("The body must be application/x-www-form-urlencoded.", status=415)
+        if (request.content_params or {}).get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+            return _invalid_request("The request body must be UTF-8.")
         if _content_length(request) > MAXIMUM_BODY_BYTES:
             return _invalid_request("The request body is too long.")
         try:
