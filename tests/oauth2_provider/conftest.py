@@ -87,19 +87,21 @@ def authorize(client: Client, user: Any) -> Callable[..., dict[str, str]]:
 
 @pytest.fixture
 def exchange(client: Client, authorize: Callable[..., dict[str, str]]) -> Callable[..., dict[str, Any]]:
-    """Return a function that gets tokens by the code grant."""
+    """Return a function that gets tokens by the code grant; a public client authenticates by its id alone."""
 
     def go(registered: RegisteredClient, **parameters: Any) -> dict[str, Any]:
         code = authorize(registered, **parameters)["code"]
+        is_public = registered.application.client_type == Application.CLIENT_PUBLIC
         answer = client.post(
             "/o/token/",
             {
                 "grant_type": "authorization_code",
                 "code": code,
-                "redirect_uri": REDIRECT_URI,
+                "redirect_uri": parameters.get("redirect_uri", REDIRECT_URI),
                 "code_verifier": VERIFIER,
+                **({"client_id": registered.application.client_id} if is_public else {}),
             },
-            headers={"authorization": registered.basic},
+            headers={} if is_public else {"authorization": registered.basic},
         )
         assert answer.status_code == 200, answer.content
         return answer.json()
