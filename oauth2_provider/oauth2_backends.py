@@ -15,6 +15,7 @@ from oauthlib.oauth2 import OAuth2Error
 
 from .exceptions import FatalClientError, OAuthToolkitError
 from .settings import oauth2_settings
+from .www_authenticate import BASIC_CHALLENGE, has_basic_credentials
 
 REPEATABLE = {"resource"}
 """The parameters that a request may have several times (RFC 8707 section 2)."""
@@ -169,8 +170,8 @@ class OAuthLibCore:
                 **error.headers,
             }
             answer, status = error.json, error.status_code
-        if status == 401 and headers.get("Authorization", "").lower().startswith("basic"):
-            answer_headers["WWW-Authenticate"] = 'Basic realm="oauth2", charset="UTF-8"'
+        if status == 401 and has_basic_credentials(headers.get("Authorization")):
+            answer_headers["WWW-Authenticate"] = BASIC_CHALLENGE
         return uri, answer_headers, answer or "", status
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+BASIC_CHALLENGE = 'Basic realm="oauth2", charset="UTF-8"'
+"""For a client whose HTTP Basic credentials are wrong (RFC 6749 section 5.2, RFC 7617)."""
+
 STATUS_OF_ERROR = {"invalid_request": 400, "invalid_token": 401, "insufficient_scope": 403}
 """RFC 6750 section 3.1."""
 
@@ -12,6 +15,11 @@ STATUS_OF_ERROR = {"invalid_request": 400, "invalid_token": 401, "insufficient_s
 def challenge_status(oauth2_error: dict[str, Any] | None, default: int = 403) -> int:
     """Return the HTTP status for an error of the request; `default` where there is none."""
     return STATUS_OF_ERROR.get((oauth2_error or {}).get("error", ""), default)
+
+
+def has_basic_credentials(authorization: str | None) -> bool:
+    """Tell whether an Authorization header is of HTTP Basic."""
+    return (authorization or "").partition(" ")[0].lower() == "basic"
 
 
 def build_bearer_challenge(

@@ -14,7 +14,12 @@ from django.urls import NoReverseMatch
 from ..exceptions import FatalClientError
 from ..scopes import get_scopes_backend
 from ..settings import oauth2_settings
-from ..www_authenticate import build_bearer_challenge, challenge_status
+from ..www_authenticate import (
+    BASIC_CHALLENGE,
+    build_bearer_challenge,
+    challenge_status,
+    has_basic_credentials,
+)
 
 logger = logging.getLogger("oauth2_provider")
 
@@ -220,6 +225,15 @@ class ClientProtectedResourceMixin(ResourceServerViewMixin):
         request.client = oauth_request.client  # type: ignore[attr-defined]
         request.resource_owner = oauth_request.user  # type: ignore[attr-defined]
         return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+
+    def unauthenticated_response(
+        self, request: HttpRequest, oauth2_error: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Return the refusal; to a client that used HTTP Basic, with its challenge (RFC 7662 section 2.3)."""
+        response = super().unauthenticated_response(request, oauth2_error)
+        if has_basic_credentials(request.headers.get("Authorization")):
+            response["WWW-Authenticate"] = BASIC_CHALLENGE
+        return response
 
 
 class ProtectedResourceMetadataMixin:

@@ -1,0 +1,114 @@
+"""The introspection endpoint (RFC 7662)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from oauth2_provider.models import AccessToken, Application, RefreshToken
+
+from .conftest import RegisteredClient
+
+Register = Callable[..., RegisteredClient]
+
+
+def introspect(client: Client, registered: RegisteredClient, token: str) -> Any:
+    return client.post("/o/introspect/", {"token": token}, headers={"authorization": registered.basic})
+
+
+def test_a_refresh_token_is_told_to_its_client_only(
+    client: Client, register: Register, exchange: Any, user: Any, settings: Any
+) -> None:
+    """RFC 7662 section 2.2: active is false where the resource is not allowed to introspect the token."""
+    settings.OAUTH2_PROVIDER = {"REFRESH_TOKEN_EXPIRE_SECONDS": 60}
+    registered = register()
+    token = exchange(registered, resource="https://api.example/")["refresh_token"]
+    row = RefreshToken.objects.get()
+    answer = introspect(client, registered, token)
+    assert answer.json() == {
+        "active": True,
+        "scope": "read write",
+        "client_id": registered.application.client_id,
+        "username": "someone",
+        "sub": str(user.pk),
+        "aud": "https://api.example/",
+        "iat": int(row.created.timestamp()),
+        "exp": int((row.access_token.expires + timedelta(seconds=60)).timestamp()),
+        "token_type": "refresh_token",
+        "iss": "http://testserver/o",
+    }
+    assert answer["Cache-Control"] == "no-store"
+    assert introspect(client, register(client_id="another"), token).json() == {"active": False}
+
+
+@pytest.mark.parametrize("state", ["expired", "revoked", "inactive user", "unknown"])
+def test_a_token_that_is_not_live_is_inactive_and_no_more(
+    client: Client, register: Register, exchange: Any, user: Any, settings: Any, state: str
+) -> None:
+    """RFC 7662 section 2.2: MUST return active false, and SHOULD NOT include any additional information."""
+    settings.OAUTH2_PROVIDER = {"REFRESH_TOKEN_EXPIRE_SECONDS": 60}
+    registered = register()
+    tokens = exchange(registered)
+    if state == "expired":
+        AccessToken.objects.update(expires=timezone.now() - timedelta(seconds=61))
+    elif state == "revoked":
+        RefreshToken.objects.get().revoke()
+    elif state == "inactive user":
+        user.is_active = False
+        user.save()
+    else:
+        tokens = {"access_token": "unknown", "refresh_token": "\x00"}
+    for kind in ("access_token", "refresh_token"):
+        assert introspect(client, registered, tokens[kind]).json() == {"active": False}
+
+
+def test_the_endpoint_is_not_open(client: Client, register: Register, exchange: Any) -> None:
+    """RFC 7662 section 2.1: MUST require some form of authorization; section 2.3: responds with 401."""
+    registered = register()
+    token = exchange(registered)["access_token"]
+    public = register(client_id="public", client_type=Application.CLIENT_PUBLIC)
+    wrong = RegisteredClient(application=registered.application, secret="wrong")
+    answers = [
+        client.post("/o/introspect/", {"token": token}),
+        client.post("/o/introspect/", {"token": token, "client_id": public.application.client_id}),
+        introspect(client, public, token),
+        introspect(client, wrong, token),
+    ]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 401]
+    assert all("WWW-Authenticate" in answer for answer in answers)
+    assert answers[-1]["WWW-Authenticate"].startswith("Basic ")
+
+
+def test_a_bearer_token_needs_the_scope_introspection(
+    client: Client, register: Register, exchange: Any, settings: Any
+) -> None:
+    """RFC 7662 section 2.1."""
+    settings.OAUTH2_PROVIDER = {"SCOPES": {"read": "Read", "introspection": "Introspect"}}
+    registered = register()
+    for scope, status in (("read", 403), ("introspection", 200)):
+        token = exchange(registered, scope=scope)["access_token"]
+        headers = {"authorization": f"Bearer {token}"}
+        assert client.post("/o/introspect/", {"token": token}, headers=headers).status_code == status
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_request_without_a_token_is_an_invalid_request(
+    client: Client, register: Register, method: str
+) -> None:
+    """RFC 7662 section 2.1: token is REQUIRED."""
+    answer = getattr(client, method)("/o/introspect/", headers={"authorization": register().basic})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+def test_introspection_takes_two_statements(
+    client: Client, register: Register, exchange: Any, django_assert_num_queries: Any
+) -> None:
+    registered = register()
+    token = exchange(registered)["access_token"]
+    with django_assert_num_queries(2):
+        introspect(client, registered, token)
