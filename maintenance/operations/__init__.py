@@ -15,6 +15,7 @@ from .base import (
     register,
     unregister,
 )
+from .migrate_token_scopes import migrate_token_scopes
 from .revoke_user_tokens import batch_revoke_user_tokens
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "all_operations",
     "batch_revoke_user_tokens",
     "get_operation",
+    "migrate_token_scopes",
     "register",
     "register_defaults",
     "unregister",
@@ -37,8 +39,9 @@ __all__ = [
 def register_defaults() -> None:
     """Register the operations that come with the app."""
     from .clear_expired import ClearExpired
+    from .migrate_token_scopes import MigrateTokenScopes
     from .purge_runs import PurgeRuns
     from .revoke_user_tokens import RevokeUserTokens
 
-    for operation in (ClearExpired, PurgeRuns, RevokeUserTokens):
+    for operation in (ClearExpired, MigrateTokenScopes, PurgeRuns, RevokeUserTokens):
         register(operation)
