@@ -54,3 +54,7 @@ class TooSoon(MaintenanceError):  # noqa: N818 - the fact
 
 class FencedOut(MaintenanceError):  # noqa: N818 - the fact
     """Another worker has taken the run over."""
+
+
+class ShardFailed(MaintenanceError):  # noqa: N818 - the fact
+    """A shard of the run failed or was cancelled; its own page says why. A retry goes on with it."""

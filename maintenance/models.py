@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections import Counter
 from typing import Any
 
 from django.conf import settings
@@ -129,6 +130,18 @@ class Run(models.Model):
     dry_run = models.BooleanField(_("dry run"), default=False)
     active_key = models.CharField(max_length=64, null=True, unique=True, editable=False)
 
+    shards = models.PositiveSmallIntegerField(_("shards"), default=1)
+    parent = models.ForeignKey(
+        "self",
+        verbose_name=_("sharded run"),
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="shard_runs",
+    )
+    shard_key = models.CharField(max_length=50, blank=True, default="", editable=False)
+    is_gathered = models.BooleanField(default=False, editable=False)
+
     cursor = models.JSONField(_("cursor"), default=dict)
     counts = models.JSONField(_("counts"), default=dict)
     estimate = models.BigIntegerField(_("estimated rows"), null=True)
@@ -178,9 +191,19 @@ class Run(models.Model):
         return self.status in ACTIVE
 
     @property
+    def total_counts(self) -> dict[str, int]:
+        """What the run has dealt with by table, its shards' share in it."""
+        if self.shards == 1:
+            return dict(self.counts)
+        total = Counter(self.counts)
+        for counts in self.shard_runs.filter(is_gathered=False).values_list("counts", flat=True):
+            total.update(counts)
+        return dict(total)
+
+    @property
     def rows(self) -> int:
         """How many rows the run has dealt with, over all tables."""
-        return sum(self.counts.values())
+        return sum(self.total_counts.values())
 
 
 class RunEvent(models.Model):

@@ -6,8 +6,9 @@ changes nothing and is told.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from .dispatch import send, send_on_commit
-from .exceptions import TooSoon, TransitionRefused
+from .exceptions import InvalidArguments, TooSoon, TransitionRefused
 from .models import (
     ACTIVE,
     CONTROLS,
@@ -37,14 +38,16 @@ from .signals import run_failed, run_finished
 
 logger = logging.getLogger(__name__)
 
+MOST_SHARDS = 64
 
-def enqueue(operation: str, **arguments: Any) -> Run:
+
+def enqueue(operation: str, *, shards: int = 1, **arguments: Any) -> Run:
     """Have `operation` run with `arguments` and return its Run at once; a worker does the rest.
 
-    Where a run of the same work is active already, that one is returned. Raises UnknownOperation, and
-    InvalidArguments before anything is stored.
+    With `shards` above 1 so many workers do, side by side. Where a run of the same work is active already, that
+    one is returned. Raises UnknownOperation, and InvalidArguments before anything is stored.
     """
-    return request_run(operation, arguments, trigger=Trigger.CODE)
+    return request_run(operation, arguments, trigger=Trigger.CODE, shards=shards)
 
 
 def request_run(
@@ -54,6 +57,7 @@ def request_run(
     trigger: Trigger,
     requested_by: Any = None,
     reason: str = "",
+    shards: int = 1,
     dispatch: bool = True,
 ) -> Run:
     """Create the Run, or return the active one of the same operation and arguments (`run.is_new` tells which).
@@ -63,6 +67,8 @@ def request_run(
     """
     kind = get_operation(operation)
     canonical = kind.clean(arguments)
+    if not 1 <= shards <= MOST_SHARDS:
+        raise InvalidArguments({"shards": [f"Must be 1 to {MOST_SHARDS}."]})
     if trigger is Trigger.SCHEDULE:
         _refuse_too_soon(operation, canonical, kind.minimum_interval_seconds)
     run = Run(
@@ -71,6 +77,7 @@ def request_run(
         trigger=trigger,
         requested_by=requested_by,
         reason=reason,
+        shards=shards,
         active_key=active_key(operation, canonical),
     )
     alias = router.db_for_write(Run)
@@ -87,6 +94,7 @@ def request_run(
                 trigger=trigger,
                 requested_by=requested_by,
                 reason=reason,
+                shards=shards,
                 dispatch=dispatch,
             )
         active.is_new = False  # type: ignore[attr-defined]
@@ -102,6 +110,7 @@ def pause(run: Run, *, actor: str = "") -> Run:
     """Have `run` stop after its window and wait to be resumed. Raises TransitionRefused."""
     _ask(run, "pause", at_once=RunStatus.PAUSED, after_window=RunStatus.PAUSING)
     note(run, RunEvent.Kind.PAUSE_REQUESTED, actor=actor)
+    _have_shards_follow(run, "pause", pause, actor)
     return run
 
 
@@ -109,6 +118,7 @@ def cancel(run: Run, *, actor: str = "") -> Run:
     """Have `run` end after its window. What it did stays done. Raises TransitionRefused."""
     _ask(run, "cancel", at_once=RunStatus.CANCELLED, after_window=RunStatus.CANCELLING)
     note(run, RunEvent.Kind.CANCEL_REQUESTED, actor=actor)
+    _have_shards_follow(run, "cancel", cancel, actor)
     return run
 
 
@@ -116,6 +126,7 @@ def resume(run: Run, *, actor: str = "") -> Run:
     """Have a paused run go on from its cursor. Raises TransitionRefused."""
     move(run, RunStatus.ENQUEUED, from_=CONTROLS["resume"], not_before=None, hold_reason="")
     note(run, RunEvent.Kind.RESUMED, actor=actor)
+    _have_shards_follow(run, "resume", resume, actor)
     send_on_commit(run)
     return run
 
@@ -128,7 +139,7 @@ def retry(run: Run, *, actor: str = "") -> Run:
                 run,
                 RunStatus.ENQUEUED,
                 from_=CONTROLS["retry"],
-                active_key=active_key(run.operation, run.arguments),
+                active_key=None if run.parent_id else active_key(run.operation, run.arguments),
                 finished=None,
                 losses=0,
                 error_class="",
@@ -138,19 +149,31 @@ def retry(run: Run, *, actor: str = "") -> Run:
     except IntegrityError as exc:
         raise TransitionRefused(run.pk, "replaced by an active run of the same work", "enqueued") from exc
     note(run, RunEvent.Kind.RETRY, actor=actor)
+    _have_shards_follow(run, "retry", retry, actor)
     send_on_commit(run)
     return run
 
 
-def move(run: Run, to: RunStatus, *, from_: Iterable[RunStatus] | None = None, **values: Any) -> Run:
+def move(
+    run: Run,
+    to: RunStatus,
+    *,
+    from_: Iterable[RunStatus] | None = None,
+    fence: int | None = None,
+    **values: Any,
+) -> Run:
     """Change the status of `run` to `to` and set `values`, if an arrow of the table leads there.
 
-    Raises TransitionRefused where the row stands elsewhere. `run` is fresh afterwards.
+    With `fence` only if the row still has that one. Raises TransitionRefused where the row stands elsewhere. `run`
+    is fresh afterwards.
     """
     allowed = statuses_before(to) if from_ is None else [s for s in from_ if to in TRANSITIONS[s]]
     if to in ENDED:
         values = {"active_key": None, "finished": timezone.now(), "lease_until": None, **values}
-    changed = _rows(run).filter(status__in=allowed).update(status=to, **values)
+    rows = _rows(run).filter(status__in=allowed)
+    if fence is not None:
+        rows = rows.filter(fence=fence)
+    changed = rows.update(status=to, **values)
     run.refresh_from_db()
     if not changed:
         raise TransitionRefused(run.pk, run.status, to)
@@ -192,6 +215,12 @@ def _ask(run: Run, control: str, *, at_once: RunStatus, after_window: RunStatus)
             continue
         return
     move(run, at_once, from_=without)  # the worker may have let go between the two
+
+
+def _have_shards_follow(run: Run, control: str, ask: Callable[..., Run], actor: str) -> None:
+    for shard in Run.objects.filter(parent=run.pk, status__in=CONTROLS[control]):
+        with contextlib.suppress(TransitionRefused):  # it ended meanwhile
+            ask(shard, actor=actor)
 
 
 def _lost() -> QuerySet[Run]:
@@ -244,6 +273,8 @@ def _refuse_too_soon(operation: str, arguments: dict[str, Any], interval: float)
 
 
 def _announce_end(run: Run) -> None:
+    if run.parent_id is not None:
+        return
     signal = run_failed if run.status == RunStatus.FAILED else run_finished
     transaction.on_commit(
         lambda: signal.send_robust(sender=Run, run=run) and None, using=router.db_for_write(Run)

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connections, models
@@ -83,6 +84,23 @@ class Walk:
         except (TypeError, ZeroDivisionError):
             return 0.0
 
+    def cuts(self, first: Key, last: Key, parts: int) -> list[Key]:
+        """Return at most `parts - 1` keys, ascending, that cut the way from `first` to `last` into equal stretches.
+
+        Equal by value, not by rows; none where keys cannot be divided.
+        """
+        low, high = _as_number(first[0]), _as_number(last[0])
+        if low is None or high is None:
+            return []
+        cuts: list[Key] = []
+        for number in range(1, parts):
+            bound = _as_value(low + (high - low) * number // parts, like=first[0])
+            below = self.rows.filter(**{f"{self.fields[0]}__lte": bound})
+            key = below.order_by(*(f"-{name}" for name in self.fields)).values_list(*self.fields).first()
+            if key is not None and key < last and (not cuts or key > cuts[-1]):
+                cuts.append(key)
+        return cuts
+
     def _parts(self, values: Sequence[Any]) -> list[tuple[Any, Any]]:
         return [(self._field(path), value) for path, value in zip(self.fields, values, strict=True)]
 
@@ -111,6 +129,19 @@ class Walk:
             condition = Q(**{f"{name}__{lookup}": value}) | (Q(**{name: value}) & condition)
             condition &= Q(**{f"{name}__{lookup}e": value})
         return condition
+
+
+def _as_number(value: Any) -> int | None:
+    """Return a key as a number that can be divided; None for a kind that cannot."""
+    if isinstance(value, datetime):
+        return int(value.timestamp() * 1_000_000)
+    return value if isinstance(value, int) else None
+
+
+def _as_value(number: int, *, like: Any) -> Any:
+    if isinstance(like, datetime):
+        return datetime.fromtimestamp(number / 1_000_000, tz=like.tzinfo)
+    return number
 
 
 class _Holder:

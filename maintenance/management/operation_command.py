@@ -41,6 +41,12 @@ class OperationCommand(BaseCommand):
         parser.add_argument(
             "--batch-size", type=int, help="Rows a window. Default: as many as fit the target time."
         )
+        parser.add_argument(
+            "--shards",
+            type=int,
+            default=1,
+            help="With --enqueue: how many workers, side by side. Default: 1.",
+        )
         parser.add_argument("--reason", default="", help="Why; kept in the run's record.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -65,6 +71,7 @@ class OperationCommand(BaseCommand):
             arguments,
             trigger=Trigger.COMMAND,
             reason=options["reason"],
+            shards=options["shards"] if options["enqueue"] else 1,
             dispatch=options["enqueue"],
         )
         if not options["enqueue"]:
@@ -135,7 +142,7 @@ class OperationCommand(BaseCommand):
             self.stdout.write(json.dumps(run_to_json(run), cls=DjangoJSONEncoder))
             return
         self.stdout.write(f"Run {run.pk}: {run.get_status_display()}, {run.rows} rows.")
-        for table, rows in run.counts.items():
+        for table, rows in run.total_counts.items():
             if rows:
                 self.stdout.write(f"  {table}: {rows}")
 
@@ -149,7 +156,7 @@ def run_to_json(run: Run) -> dict[str, Any]:
         "status": run.status,
         "trigger": run.trigger,
         "reason": run.reason,
-        "counts": run.counts,
+        "counts": run.total_counts,
         "rows": run.rows,
         "progress": run.progress,
         "created": run.created,

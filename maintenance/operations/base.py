@@ -71,6 +71,10 @@ class Stage:
         """Do the next window of about `size` rows after `position`; None: the stage is done."""
         raise NotImplementedError
 
+    def split(self, position: Position, shards: int) -> list[Position]:
+        """Return at most `shards` positions that together cover what lies after `position`, each row once."""
+        return [position]
+
     def fraction(self, position: Position) -> float:
         """Return how much of the stage lies behind `position`, 0 to 1."""
         return 0.0

@@ -34,7 +34,7 @@ class PurgeRunsStage(WalkStage):
     def __init__(self, job: Job, days: int) -> None:
         self.rows = (
             Run.objects.using(router.db_for_write(Run))
-            .filter(created__lt=job.cutoff - timedelta(days=days), status__in=ENDED)
+            .filter(created__lt=job.cutoff - timedelta(days=days), status__in=ENDED, parent=None)
             .order_by()
         )
 
@@ -44,11 +44,14 @@ class PurgeRunsStage(WalkStage):
     def work_window(self, walk: Walk, window: Window) -> Counter[str]:
         runs = self.rows.filter(walk.inside(window))
         keys = list(runs.values_list("pk", flat=True))
-        events = delete_window(RunEvent.objects.using(runs.db).filter(run__in=keys).order_by())
+        stored = Run.objects.using(runs.db).order_by()
+        shards = list(stored.filter(parent__in=keys).values_list("pk", flat=True))
+        events = RunEvent.objects.using(runs.db).filter(run__in=[*keys, *shards]).order_by()
         return Counter(
             {
-                RunEvent._meta.db_table: events,
-                Run._meta.db_table: delete_window(Run.objects.using(runs.db).filter(pk__in=keys).order_by()),
+                RunEvent._meta.db_table: delete_window(events),
+                Run._meta.db_table: delete_window(stored.filter(pk__in=shards))
+                + delete_window(stored.filter(pk__in=keys)),
             }
         )
 

@@ -48,6 +48,17 @@ class WalkStage(Stage):
         counts = self.work_window(walk, window)
         return WindowResult(position={**position, "after": walk.to_json(window.upto)}, counts=counts)
 
+    def split(self, position: Position, shards: int) -> list[Position]:
+        walk = self.walk(position["by"])
+        first, last = walk.from_json(position["first"]), walk.from_json(position["last"])
+        bounds = [walk.to_json(key) for key in walk.cuts(first, last, shards)]
+        starts = [position["after"], *bounds]
+        ends = [*bounds, position["last"]]
+        return [
+            {**position, "first": after or position["first"], "after": after, "last": upto}
+            for after, upto in zip(starts, ends, strict=True)
+        ]
+
     def fraction(self, position: Position) -> float:
         walk = self.walk(position["by"])
         after = self._key(walk, position["after"])

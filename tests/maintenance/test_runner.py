@@ -13,6 +13,7 @@ from django.utils import timezone
 from maintenance import runs
 from maintenance.exceptions import InvalidArguments, TransitionRefused, UnknownOperation
 from maintenance.models import Run, RunStatus
+from maintenance.record import RunRecord
 from maintenance.runner import Runner, run_here
 from oauth2_provider.models import AccessToken
 from tests.databases import EngineDatabase
@@ -113,7 +114,7 @@ def test_the_third_worker_lost_without_progress_fails_the_run() -> None:
     run = runs.enqueue("clear_expired")
     for losses in (1, 2, 3):
         run.refresh_from_db()
-        assert Runner(run.pk)._claim()
+        assert RunRecord.claim(run.pk)
         Run.objects.filter(pk=run.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
         runs.sweep()
         run.refresh_from_db()

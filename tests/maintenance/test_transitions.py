@@ -12,7 +12,7 @@ from django.db import connections
 from maintenance import runs
 from maintenance.exceptions import TransitionRefused
 from maintenance.models import ACTIVE, ENDED, HELD_BY_WORKER, TRANSITIONS, Run, RunStatus, Trigger, active_key
-from maintenance.runner import Runner
+from maintenance.record import RunRecord
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine, on_servers
 
@@ -125,7 +125,7 @@ def test_of_many_requests_for_the_same_work_one_makes_the_run(engine: EngineData
 @on_servers
 def test_of_two_workers_with_the_same_message_one_gets_the_run(engine: EngineDatabase) -> None:
     run = runs.enqueue("clear_expired")
-    claims = side_by_side(Runner(run.pk)._claim, Runner(run.pk)._claim)
-    assert sorted(claims) == [False, True]
+    claims = side_by_side(*[lambda: RunRecord.claim(run.pk)] * 2)
+    assert sorted(claim is None for claim in claims) == [False, True]
     run.refresh_from_db()
     assert (run.fence, run.attempts) == (1, 1)

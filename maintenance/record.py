@@ -1,0 +1,146 @@
+"""A run's row in the hands of the worker that holds it: every write is guarded by the fence."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import traceback
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connections, router
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from .exceptions import FencedOut, TransitionRefused
+from .models import HELD_BY_WORKER, WAITING, Run, RunEvent, RunStatus
+from .runs import move, note
+from .settings import maintenance_settings
+
+logger = logging.getLogger(__name__)
+
+
+class RunRecord:
+    """The row of a claimed run. Raises FencedOut wherever another worker has taken the run over."""
+
+    def __init__(self, run: Run, *, holder: str) -> None:
+        self.run = run
+        self.holder = holder
+        self.alias = router.db_for_write(Run)
+
+    @classmethod
+    def claim(cls, run_id: Any) -> RunRecord | None:
+        """Take the run by one conditional UPDATE; None where it has ended, waits, or is another worker's."""
+        alias, now = router.db_for_write(Run), timezone.now()
+        holder = f"{socket.gethostname()}:{os.getpid()}"
+        free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+        released = Q(not_before__isnull=True) | Q(not_before__lte=now)
+        claimed = (
+            Run.objects.using(alias)
+            .filter(free, released, pk=run_id, status__in=WAITING)
+            .update(
+                status=RunStatus.RUNNING,
+                fence=F("fence") + 1,
+                attempts=F("attempts") + 1,
+                lease_holder=holder,
+                lease_until=_lease_end(now),
+                heartbeat=now,
+                started=Coalesce("started", now),
+                not_before=None,
+                hold_reason="",
+                sent=None,
+            )
+        )
+        if not claimed:
+            return None
+        record = cls(Run.objects.using(alias).get(pk=run_id), holder=holder)
+        record.note(RunEvent.Kind.STARTED)
+        return record
+
+    def reload(self) -> None:
+        """Read the row anew."""
+        run = Run.objects.using(self.alias).get(pk=self.run.pk)
+        if run.fence != self.run.fence:
+            raise FencedOut
+        self.run = run
+
+    def store(
+        self,
+        cursor: dict[str, Any],
+        *,
+        progress: float,
+        counts: Counter[str] | None = None,
+        seconds: float = 0.0,
+        window_rows: int | None = None,
+    ) -> None:
+        """Write where the run stands, and renew the lease.
+
+        `window_rows`, the size of the next window, says that a window of rows was worked: progress, which
+        clears the record of lost workers.
+        """
+        now = timezone.now()
+        changes: dict[str, Any] = {
+            "cursor": cursor,
+            "counts": dict(Counter(self.run.counts) + (counts or Counter())),
+            "progress": progress,
+            "seconds_worked": F("seconds_worked") + seconds,
+            "heartbeat": now,
+            "lease_until": _lease_end(now),
+        }
+        if window_rows is not None:
+            changes.update(windows=F("windows") + 1, window_rows=window_rows, losses=0)
+        rows = Run.objects.using(self.alias).filter(pk=self.run.pk, fence=self.run.fence)
+        if not rows.filter(status__in=HELD_BY_WORKER).update(**changes):
+            raise FencedOut
+
+    def leave(self, status: RunStatus, kind: RunEvent.Kind, *, text: str = "", **values: Any) -> None:
+        """Change the status, and release the run where it is no worker's any more.
+
+        Where somebody asked to pause or cancel this moment, that stands: `run.status` tells.
+        """
+        if status not in HELD_BY_WORKER:
+            values = {"lease_until": None, **values}
+        try:
+            move(self.run, status, fence=self.run.fence, **values)
+        except TransitionRefused:
+            self.reload()
+            return
+        self.note(kind, text=text)
+
+    def fail(self, error: Exception) -> None:
+        """Store what went wrong; the cursor stays, a retry goes on from it. Then one log line.
+
+        A database's DETAIL lines quote the values of a row: only the first line of the message is kept.
+        """
+        connection = connections[self.alias]
+        if not connection.in_atomic_block and not connection.is_usable():
+            connection.close()
+        lines = str(error).splitlines()
+        try:
+            move(
+                self.run,
+                RunStatus.FAILED,
+                fence=self.run.fence,
+                error_class=type(error).__name__,
+                error_message=lines[0] if lines else "",
+                traceback="".join(traceback.format_tb(error.__traceback__)),
+            )
+        except TransitionRefused:
+            logger.info("another worker has the run", extra={"action": "fenced_out", "run": str(self.run.pk)})
+            return
+        self.note(RunEvent.Kind.FAILED, text=type(error).__name__)
+        logger.error(
+            "run failed",
+            extra={"action": "run_failed", "run": str(self.run.pk), "operation": self.run.operation},
+        )
+
+    def note(self, kind: RunEvent.Kind, *, text: str = "") -> None:
+        """Add to the run's log."""
+        note(self.run, kind, text=text, actor=self.holder)
+
+
+def _lease_end(now: datetime) -> datetime:
+    return now + timedelta(seconds=maintenance_settings.LEASE_SECONDS)

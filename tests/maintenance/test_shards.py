@@ -1,0 +1,143 @@
+"""Sharded runs: contiguous ranges side by side, exact totals, a barrier between stages."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from maintenance import runs
+from maintenance.exceptions import InvalidArguments
+from maintenance.models import ACTIVE, WAITING, Run, RunStatus
+from maintenance.operations import Job, get_operation
+from maintenance.runner import Runner, run_here
+from oauth2_provider.models import AccessToken, Grant, IDToken
+from tests.databases import EngineDatabase
+from tests.engines import on_every_engine, on_servers
+
+TABLE = "oauth2_provider_accesstoken"
+MakeTokens = Callable[..., Any]
+
+
+def work_side_by_side(run: Run, workers: int) -> None:
+    """Let `workers` threads take whatever of the run waits, until it has ended."""
+
+    def work() -> None:
+        while Run.objects.filter(pk=run.pk, status__in=ACTIVE).exists():
+            for waiting in Run.objects.filter(status__in=WAITING).values_list("pk", flat=True):
+                Run.objects.filter(pk=waiting).update(not_before=None)
+                Runner(waiting, window_rows=7).advance()
+        connections.close_all()
+
+    threads = [threading.Thread(target=work) for _ in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    run.refresh_from_db()
+
+
+@on_every_engine
+def test_the_shards_of_a_stage_cover_each_row_once(engine: EngineDatabase, make_tokens: MakeTokens) -> None:
+    make_tokens(expired=90, live=10)
+    AccessToken.objects.filter(token__in=[f"expired {n}" for n in range(10, 40)]).delete()  # sparse keys
+    job = Job(arguments={}, cutoff=timezone.now())
+    (stage,) = (s for s in get_operation("clear_expired").stages(job) if s.name == "access_tokens")
+    walk = stage.walk("pk")  # type: ignore[attr-defined]
+    first, last = walk.to_json(walk.first()), walk.to_json(walk.last())
+    parts = stage.split({"by": "pk", "first": first, "last": last, "after": None}, 4)
+    assert len(parts) == 4
+    assert parts[0]["after"] is None
+    assert [part["after"] for part in parts[1:]] == [part["last"] for part in parts[:-1]]
+    assert parts[-1]["last"] == last
+
+
+@on_servers
+def test_shards_work_side_by_side_and_the_run_shows_the_whole(
+    engine: EngineDatabase, make_tokens: MakeTokens
+) -> None:
+    owner = make_tokens(expired=60, live=5)
+    id_tokens = [IDToken.objects.create(expires=timezone.now() - timedelta(days=n + 1)) for n in range(20)]
+    for id_token, access_token in zip(
+        id_tokens, AccessToken.objects.filter(token__startswith="e"), strict=False
+    ):
+        AccessToken.objects.filter(pk=access_token.pk).update(id_token=id_token)
+    run = runs.enqueue("clear_expired", shards=3)
+    work_side_by_side(run, 3)
+    assert run.status == RunStatus.SUCCEEDED
+    # ID tokens go only after the access tokens that held them: the stages waited for each other
+    assert {table: n for table, n in run.total_counts.items() if n} == {
+        TABLE: 60,
+        "oauth2_provider_idtoken": 20,
+    }
+    assert run.total_counts == run.counts
+    assert Run.objects.filter(parent=run).count() > 2
+    assert AccessToken.objects.filter(application=owner).count() == 5
+
+
+@pytest.mark.django_db
+def test_a_sharded_run_can_be_worked_in_one_process(make_tokens: MakeTokens) -> None:
+    make_tokens(expired=60, live=5)
+    run = run_here(runs.enqueue("clear_expired", shards=4), window_rows=5)
+    assert (run.status, run.rows) == (RunStatus.SUCCEEDED, 60)
+
+
+@pytest.mark.django_db
+def test_pause_resume_and_cancel_reach_the_shards(make_tokens: MakeTokens) -> None:
+    make_tokens(expired=60)
+    run = runs.enqueue("clear_expired", shards=3)
+    while not Run.objects.filter(parent=run).exists():
+        Run.objects.filter(pk=run.pk).update(not_before=None)
+        Runner(run.pk).advance()
+    run.refresh_from_db()
+    runs.pause(run)
+    statuses = Run.objects.filter(parent=run).values_list("status", flat=True)
+    assert set(statuses) == {RunStatus.PAUSED}
+    runs.resume(run)
+    assert set(statuses.all()) == {RunStatus.ENQUEUED}
+    runs.cancel(run)
+    assert set(statuses.all()) == {RunStatus.CANCELLED}
+
+
+@pytest.mark.django_db
+def test_a_failed_shard_fails_the_run_and_a_retry_goes_on_with_it(make_tokens: MakeTokens) -> None:
+    make_tokens(expired=60)
+    run = runs.enqueue("clear_expired", shards=2)
+    while not (shard := Run.objects.filter(parent=run).first()):
+        Run.objects.filter(pk=run.pk).update(not_before=None)
+        Runner(run.pk).advance()
+
+    def break_down(_: Run) -> None:
+        raise RuntimeError
+
+    Runner(shard.pk, window_rows=5, on_window=break_down).advance()
+    Run.objects.filter(pk=run.pk).update(not_before=None)
+    failed = run_here(run)
+    assert (failed.status, failed.error_class) == (RunStatus.FAILED, "ShardFailed")
+    retried = run_here(runs.retry(failed), window_rows=5)
+    assert (retried.status, retried.rows) == (RunStatus.SUCCEEDED, 60)
+
+
+@pytest.mark.django_db
+def test_purging_takes_the_shards_along(make_tokens: MakeTokens) -> None:
+    make_tokens(expired=20)
+    run_here(runs.enqueue("clear_expired", shards=2))
+    stored = Run.objects.count()
+    assert stored > 1
+    Run.objects.update(created=timezone.now() - timedelta(days=400))
+    purge = run_here(runs.enqueue("purge_runs"))
+    assert purge.counts["maintenance_run"] == stored
+    assert list(Run.objects.all()) == [purge]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("shards", [0, 65])
+def test_a_number_of_shards_that_makes_no_sense_is_refused(shards: int) -> None:
+    with pytest.raises(InvalidArguments, match="shards"):
+        runs.enqueue("clear_expired", shards=shards)
+    assert not Grant.objects.exists()
