@@ -47,6 +47,8 @@ POLL_SECONDS = 0.2
 PASSING = (OperationalError, InterfaceError, IntegrityError)
 """What may be gone at the next try: deadlocks, timeouts, lost connections; a row that came to be held meanwhile."""
 
+PATHS = {"set-based": "by set-based statements", "orm": "through the ORM, which is slower"}
+
 
 def never() -> bool:
     """Never stop: the default of `Runner`."""
@@ -165,6 +167,8 @@ class Runner:
     def _begin(self, job: Job) -> None:
         if "positions" in self.run.cursor:
             return
+        path, reasons = get_operation(self.run.operation).path(job)
+        self.record.note(RunEvent.Kind.NOTE, text="; ".join([f"rows go {PATHS[path]}", *reasons]))
         self._save(self._fresh_cursor(job))
 
     def _fresh_cursor(self, job: Job) -> dict[str, Any]:

@@ -61,12 +61,12 @@ def connection_settings(engine: str, *, name: str) -> dict[str, Any]:
 class EngineDatabase:
     """A migrated database on `engine`, one for each pytest process."""
 
-    def __init__(self, engine: str) -> None:
+    def __init__(self, engine: str, *, name: str | None = None) -> None:
         self.engine = engine
-        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-        name = f"engine_{worker}"
-        if engine == "sqlite":
-            name = str(Servers.of_this_run().directory / f"{name}.sqlite3")
+        if name is None:
+            name = f"engine_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+            if engine == "sqlite":
+                name = str(Servers.of_this_run().directory / f"{name}.sqlite3")
         self.settings = connection_settings(engine, name=name)
         self._initial_rows: dict[str, tuple[list[str], list[tuple[Any, ...]]]] = {}
         self._create()
@@ -86,18 +86,34 @@ class EngineDatabase:
         """Let "default" be this database, here and in threads started meanwhile."""
         from django.db import connections
 
-        connections.configure_settings  # noqa: B018 - fails early where Django renames it
         before = connections.settings["default"]
         connections["default"].close()
         del connections["default"]
-        configured = connections.configure_settings({"default": {**self.settings}})
-        connections.settings["default"] = configured["default"]
+        connections.settings["default"] = self._configured()
         try:
             yield
         finally:
             connections["default"].close()
             del connections["default"]
             connections.settings["default"] = before
+
+    @contextmanager
+    def as_alias(self, alias: str) -> Iterator[None]:
+        """Let `alias` be this database, beside "default"."""
+        from django.db import connections
+
+        connections.settings[alias] = self._configured()
+        try:
+            yield
+        finally:
+            connections[alias].close()
+            del connections[alias]
+            del connections.settings[alias]
+
+    def _configured(self) -> dict[str, Any]:
+        from django.db import connections
+
+        return connections.configure_settings({"default": {**self.settings}})["default"]
 
     def empty(self) -> None:
         """Remove what a test left; what migrations put in is there again."""

@@ -1,0 +1,85 @@
+"""Walks over keys of every kind, and tokens that live in another database than the runs."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.db.models.signals import pre_delete
+from django.test import override_settings
+from django.utils import timezone
+
+from maintenance import runs
+from maintenance.models import Run, RunStatus, Trigger
+from maintenance.runner import run_here
+from oauth2_provider.batching import Walk
+from oauth2_provider.models import AccessToken
+from tests.databases import EngineDatabase
+from tests.engines import on_every_engine
+
+
+@on_every_engine
+@pytest.mark.parametrize("fields", [("pk",), ("created", "pk"), ("operation", "pk")])
+def test_windows_over_uuid_keys_cover_each_row_once(engine: EngineDatabase, fields: tuple[str, ...]) -> None:
+    made = {Run.objects.create(operation=f"o{n % 3}", trigger=Trigger.CODE).pk for n in range(23)}
+    assert all(isinstance(pk, uuid.UUID) for pk in made)
+    walk = Walk(rows=Run.objects.order_by(), fields=fields)
+    seen: list[Any] = []
+    after, last = None, walk.last()
+    assert last is not None
+    while window := walk.next_window(after=after, last=last, size=4):
+        seen += walk.rows.filter(walk.inside(window)).values_list("pk", flat=True)
+        after = walk.from_json(walk.to_json(window.upto))
+    assert len(seen) == len(made)
+    assert set(seen) == made
+
+
+@pytest.mark.django_db
+def test_the_run_says_which_way_the_rows_go_and_why() -> None:
+    def listen(**kwargs: Any) -> None: ...
+
+    run = run_here(runs.enqueue("clear_expired"))
+    assert "by set-based statements" in run.events.get(kind="note").text
+    pre_delete.connect(listen, sender=AccessToken)
+    try:
+        run = run_here(runs.enqueue("clear_expired"))
+    finally:
+        pre_delete.disconnect(listen, sender=AccessToken)
+    text = run.events.get(kind="note").text
+    assert "through the ORM" in text
+    assert "oauth2_provider.AccessToken has delete signals connected" in text
+
+
+class TokensElsewhere:
+    """Routes the provider's tables to the database "tokens"."""
+
+    def db_for_read(self, model: Any, **hints: Any) -> str | None:
+        return "tokens" if model._meta.app_label == "oauth2_provider" else None
+
+    db_for_write = db_for_read
+
+
+@pytest.fixture
+def tokens_database(engine: EngineDatabase, tmp_path: Path) -> Iterator[None]:
+    """A second database with the same tables, as the alias "tokens"."""
+    second = EngineDatabase("sqlite", name=str(tmp_path / "tokens.sqlite3"))
+    with second.as_alias("tokens"), override_settings(DATABASE_ROUTERS=[TokensElsewhere()]):
+        yield
+
+
+@pytest.mark.usefixtures("tokens_database")
+def test_tokens_in_another_database_are_cleared_and_counted_by_runs_in_this_one() -> None:
+    now = timezone.now()
+    for number in range(30):
+        AccessToken.objects.create(token=f"{number}", expires=now + timedelta(days=number - 24.5))
+    run = run_here(runs.enqueue("clear_expired"), window_rows=7)
+    assert (run.status, run.counts["oauth2_provider_accesstoken"]) == (RunStatus.SUCCEEDED, 25)
+    with connections["tokens"].cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM oauth2_provider_accesstoken")
+        assert cursor.fetchone() == (5,)
+    assert Run.objects.using("default").count() == 1
