@@ -1,0 +1,223 @@
+"""Requests that nobody would write: each gets an answer that the RFCs name, none a server error.
+
+A short form by default. The long one: FUZZ_EXAMPLES=20000 pytest tests/oauth2_provider/test_fuzz.py
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from oauth2_provider.models import AccessToken, Application, Grant, RefreshToken
+from tests.databases import EngineDatabase
+from tests.engines import on_every_engine
+
+from .conftest import CHALLENGE, REDIRECT_URI, VERIFIER
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
+FORM = "application/x-www-form-urlencoded"
+ERRORS = {
+    "invalid_request",
+    "invalid_client",
+    "invalid_grant",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "invalid_scope",
+    "invalid_target",
+    "unsupported_token_type",
+}
+"""RFC 6749 section 5.2, RFC 7009 section 2.2.1, RFC 8707 section 2."""
+
+KNOWN = {
+    "grant_type": ["authorization_code", "refresh_token", "password", "client_credentials", "implicit"],
+    "response_type": ["code", "token", "code token", "none", "id_token"],
+    "client_id": ["web", "machine", "spa", "unknown"],
+    "client_secret": ["a secret"],
+    "redirect_uri": [REDIRECT_URI, "https://evil.example", "app:/x", "//"],
+    "code": ["a code"],
+    "code_verifier": [VERIFIER, "x" * 128],
+    "code_challenge": [CHALLENGE, "x" * 43],
+    "code_challenge_method": ["S256", "plain"],
+    "refresh_token": ["a refresh token"],
+    "token": ["an access token", "a refresh token"],
+    "token_type_hint": ["access_token", "refresh_token"],
+    "access_token": ["an access token"],
+    "scope": ["read", "read write", " ", "read  read"],
+    "state": ["a state"],
+    "nonce": ["n", "n" * 300],
+    "resource": ["https://api.example/", "urn:x", "https://[", "x"],
+    "response_mode": ["query", "fragment", "form_post"],
+    "prompt": ["login", "none", "consent"],
+    "approval_prompt": ["auto", "force"],
+    "claims": ["{}", "[", "null"],
+    "username": ["someone"],
+    "password": ["a password"],
+    "consent": ["a:b:c"],
+    "allow": ["1"],
+}
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+parameter = st.one_of(
+    st.sampled_from([(name, value) for name, values in KNOWN.items() for value in values]),
+    st.tuples(st.sampled_from([*KNOWN]), text),
+    st.tuples(text, text),
+)
+sensible = st.fixed_dictionaries(
+    {}, optional={name: st.sampled_from(values) for name, values in KNOWN.items()}
+)
+parameters = st.one_of(sensible.map(lambda chosen: [*chosen.items()]), st.lists(parameter, max_size=12))
+
+
+def basic(credentials: str) -> str:
+    return f"Basic {base64.b64encode(credentials.encode()).decode()}"
+
+
+headers = st.one_of(
+    st.just({}),
+    st.sampled_from(["web:a secret", "machine:a secret", "web:wrong", "%00:x", ":"]).map(
+        lambda credentials: {"authorization": basic(credentials)}
+    ),
+    st.just({"authorization": "Bearer an access token"}),
+    st.text(st.characters(min_codepoint=1, max_codepoint=255, exclude_characters="\r\n")).map(
+        lambda value: {"authorization": value, "origin": value}
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Body:
+    content: bytes
+    content_type: str
+
+
+forms = parameters.map(lambda chosen: Body(content=urlencode(chosen).encode(), content_type=FORM))
+bodies = st.one_of(
+    forms,
+    forms,
+    st.builds(Body, content=st.binary(max_size=200), content_type=st.just(FORM)),
+    st.builds(
+        Body,
+        content=st.one_of(
+            st.binary(max_size=60), parameters.map(lambda chosen: json.dumps(dict(chosen)).encode())
+        ),
+        content_type=st.sampled_from(
+            [
+                "",
+                "application/json",
+                "multipart/form-data; boundary=x",
+                "text/plain",
+                f"{FORM}; charset=utf-7",
+            ]
+        ),
+    ),
+)
+queries = st.one_of(
+    st.just(""), parameters.map(urlencode), st.binary(max_size=60).map(lambda raw: raw.decode("latin-1"))
+)
+briefly = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@pytest.fixture
+def site(engine: EngineDatabase) -> Iterator[Client]:
+    """Return a logged-in client of a site with something to find; each example leaves it as it was."""
+    user = get_user_model().objects.create_user("someone", password="a password")
+    kinds = {
+        "web": (Application.GRANT_AUTHORIZATION_CODE, Application.CLIENT_CONFIDENTIAL),
+        "machine": (Application.GRANT_CLIENT_CREDENTIALS, Application.CLIENT_CONFIDENTIAL),
+        "spa": (Application.GRANT_IMPLICIT, Application.CLIENT_PUBLIC),
+    }
+    for client_id, (grant_type, client_type) in kinds.items():
+        Application.objects.create(
+            client_id=client_id,
+            client_secret="a secret",
+            authorization_grant_type=grant_type,
+            client_type=client_type,
+            redirect_uris=REDIRECT_URI,
+        )
+    web = Application.objects.get(client_id="web")
+    later = timezone.now() + timedelta(hours=1)
+    common = {"user": user, "application": web}
+    access_token = AccessToken.objects.create(token="an access token", scope="read", expires=later, **common)
+    RefreshToken.objects.create(token="a refresh token", access_token=access_token, **common)
+    Grant.objects.create(
+        code="a code", expires=later, redirect_uri=REDIRECT_URI, scope="read", code_challenge=CHALLENGE,
+        code_challenge_method="S256", **common,
+    )  # fmt: skip
+    client = Client()
+    client.force_login(user)
+    yield client
+
+
+def send(
+    site: Client, method: str, path: str, query: str, body: Body, request_headers: dict[str, str]
+) -> Any:
+    """Return the answer; an exception in the server is raised here."""
+    with transaction.atomic():
+        answer = site.generic(
+            method,
+            path,
+            body.content,
+            body.content_type,
+            query_string=query.encode("latin-1", "replace"),
+            headers=request_headers,
+        )
+        transaction.set_rollback(True)
+    return answer
+
+
+@on_every_engine
+@pytest.mark.parametrize("path", ["/o/token/", "/o/revoke_token/"])
+@given(query=st.one_of(st.just(""), st.just(""), queries), body=bodies, request_headers=headers)
+@briefly
+def test_what_is_posted_gets_an_error_of_the_rfc(
+    engine: EngineDatabase, site: Client, path: str, query: str, body: Body, request_headers: dict[str, str]
+) -> None:
+    """RFC 6749 section 5.2, RFC 7009 section 2.2.1."""
+    answer = send(site, "POST", path, query, body, request_headers)
+    assert answer.status_code in (200, 400, 401)
+    if answer.status_code != 200:
+        assert answer.json()["error"] in ERRORS
+        assert answer.json()["error_description"].isascii() if "error_description" in answer.json() else True
+
+
+@on_every_engine
+@given(method=st.sampled_from(["GET", "POST"]), query=queries, body=bodies, request_headers=headers)
+@briefly
+def test_the_introspection_endpoint_answers_all(
+    engine: EngineDatabase, site: Client, method: str, query: str, body: Body, request_headers: dict[str, str]
+) -> None:
+    """RFC 7662 section 2.3."""
+    answer = send(site, method, "/o/introspect/", query, body, request_headers)
+    assert answer.status_code in (200, 400, 401, 403)
+    if answer.status_code == 200:
+        assert isinstance(answer.json()["active"], bool)
+
+
+@on_every_engine
+@given(method=st.sampled_from(["GET", "GET", "POST"]), query=queries, body=bodies)
+@briefly
+def test_the_authorization_endpoint_redirects_to_the_client_or_nowhere(
+    engine: EngineDatabase, site: Client, method: str, query: str, body: Body
+) -> None:
+    """RFC 6749 section 4.1.2.1."""
+    answer = send(site, method, "/o/authorize/", query, body, {})
+    assert answer.status_code in (200, 302, 400)
+    if answer.status_code == 302:
+        assert answer["Location"].startswith((REDIRECT_URI, "/accounts/login/?next="))
