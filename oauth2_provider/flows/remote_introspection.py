@@ -63,7 +63,7 @@ def _ask(
             allow_redirects=False,
         )
         response.raise_for_status()
-        content = response.json()
+        content = response.json() if response.status_code == 200 else None  # a redirect is not followed
     except (requests.RequestException, ValueError) as exc:
         extra = {"action": "introspection_failed", "reason": type(exc).__name__}
         logger.exception("the introspection endpoint cannot be asked", extra=extra)

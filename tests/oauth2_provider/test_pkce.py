@@ -72,7 +72,7 @@ def test_a_verifier_that_is_none_is_an_invalid_request(
 def test_a_verifier_of_another_challenge_is_an_invalid_grant(
     client: Client, register: Register, authorize: Any
 ) -> None:
-    """RFC 7636 section 4.6: if the values are not equal, an error response indicating invalid_grant MUST be returned."""
+    """RFC 7636 section 4.6: if they are not equal, an error response indicating invalid_grant MUST be returned."""
     registered = register()
     answer = redeem(client, registered, authorize(registered)["code"], code_verifier="x" * 43)
     assert (answer.status_code, answer.json()) == (400, {"error": "invalid_grant"})

@@ -1,4 +1,4 @@
-"""The token endpoint: how clients authenticate, what is refused and with which error (RFC 6749 sections 2.3, 3.2, 5)."""
+"""The token endpoint: how clients authenticate, which error a mistake gets (RFC 6749 sections 2.3, 3.2, 5)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,184 @@
+"""A resource server that asks another server about tokens (RFC 7662): what it believes, keeps and says of itself."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.utils import timezone
+
+from oauth2_provider.models import AccessToken
+
+pytestmark = pytest.mark.urls("tests.oauth2_provider.urls")
+
+
+class AuthorizationServer(HTTPServer):
+    """Answers each request with `answer`, and keeps what it was asked."""
+
+    answer: Any = {"active": False}
+    status = 200
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.asked: list[dict[str, Any]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/introspect/"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: AuthorizationServer
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.asked.append(
+            {"authorization": self.headers["Authorization"], **{k: v[0] for k, v in parse_qs(body).items()}}
+        )
+        answer = self.server.answer
+        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Location", self.server.url)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def server(settings: Any) -> Iterator[AuthorizationServer]:
+    server = AuthorizationServer()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    settings.OAUTH2_PROVIDER = {
+        "RESOURCE_SERVER_INTROSPECTION_URL": server.url,
+        "RESOURCE_SERVER_INTROSPECTION_CREDENTIALS": ("rs", "a+secret"),
+    }
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def get(client: Client, db: None) -> Callable[..., Any]:
+    return lambda path="/resource/", token="remote": client.get(
+        path, headers={"authorization": f"Bearer {token}"}
+    )
+
+
+def live(**fields: Any) -> dict[str, Any]:
+    return {
+        "active": True,
+        "username": "someone",
+        "scope": "read",
+        "exp": int(timezone.now().timestamp()) + 60,
+        **fields,
+    }
+
+
+def test_a_live_token_lets_in_and_is_asked_about_once(server: AuthorizationServer, get: Any) -> None:
+    server.answer = live()
+    answers = [get() for _ in range(2)]
+    assert [answer.json() for answer in answers] == [{"owner": "someone"}] * 2
+    assert [asked["token"] for asked in server.asked] == ["remote"]
+    assert not AccessToken.objects.exists()
+
+
+def test_the_resource_server_authenticates_form_encoded(server: AuthorizationServer, get: Any) -> None:
+    """RFC 7662 section 2.1; RFC 6749 section 2.3.1."""
+    get()
+    assert server.asked[0]["authorization"] == "Basic cnM6YSUyQnNlY3JldA=="  # rs:a%2Bsecret
+
+
+def test_a_bearer_token_authenticates_as_well(server: AuthorizationServer, get: Any, settings: Any) -> None:
+    settings.OAUTH2_PROVIDER = {
+        "RESOURCE_SERVER_INTROSPECTION_URL": server.url,
+        "RESOURCE_SERVER_AUTH_TOKEN": "own",
+    }
+    get()
+    assert server.asked[0]["authorization"] == "Bearer own"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"active": False},
+        {"exp": 1},
+        {"exp": "tomorrow"},
+        {"token_type": "refresh_token"},
+        {"aud": "https://elsewhere.example/"},
+    ],
+    ids=str,
+)
+def test_what_is_not_live_or_not_for_here_is_refused_and_remembered(
+    server: AuthorizationServer, get: Any, fields: dict[str, Any]
+) -> None:
+    """RFC 7662 section 4: the protected resource MUST check what the response says."""
+    server.answer = live(**fields)
+    assert [get().status_code for _ in range(2)] == [401, 401]
+    if "aud" in fields or fields == {"active": False} or "token_type" in fields:
+        assert len(server.asked) == 1
+
+
+def test_too_little_scope_is_insufficient(server: AuthorizationServer, get: Any) -> None:
+    server.answer = live()
+    assert get("/resource/write/").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (500, {}),
+        (401, {}),
+        (302, live()),
+        (200, b"no json"),
+        (200, ["list"]),
+        (200, {}),
+        (200, {"active": "true"}),
+        (200, b"\xff"),
+    ],
+    ids=str,
+)
+def test_a_server_that_cannot_be_asked_vouches_for_nothing(
+    server: AuthorizationServer, get: Any, caplog: pytest.LogCaptureFixture, status: int, answer: Any
+) -> None:
+    server.status, server.answer = status, answer
+    assert get().status_code == 401
+    assert [record.levelname for record in caplog.records if record.name == "oauth2_provider"] == ["ERROR"]
+    assert "remote" not in caplog.text.replace("remote_introspection", "")
+    server.status, server.answer = 200, live()
+    assert get().status_code == 200
+
+
+def test_a_server_that_is_not_there_vouches_for_nothing(get: Any, settings: Any) -> None:
+    settings.OAUTH2_PROVIDER = {"RESOURCE_SERVER_INTROSPECTION_URL": "http://127.0.0.1:9/"}
+    assert get().status_code == 401
+
+
+def test_a_token_of_our_own_is_not_asked_about(
+    server: AuthorizationServer, get: Any, django_user_model: Any
+) -> None:
+    AccessToken.objects.create(
+        token="own",
+        scope="read",
+        expires=timezone.now() + timedelta(minutes=1),
+        user=django_user_model.objects.create_user("own"),
+    )
+    assert get(token="own").json() == {"owner": "own"}
+    assert server.asked == []
