@@ -89,6 +89,7 @@ DEFAULTS: dict[str, Any] = {
     "REDIRECT_URI_VALIDATOR": "oauth2_provider.validators.redirect_uri_validator",  # callable(application)
     "ALLOWED_ORIGIN_VALIDATOR": "oauth2_provider.validators.allowed_origin_validator",
     "REQUIRE_FORM_ENCODED_REQUEST_BODY": False,
+    "THROTTLE_RATES": {},  # endpoint ("token", "revoke", "introspect") -> "60/minute", of one client and address
     # -- device flow (RFC 8628)
     "OAUTH_DEVICE_VERIFICATION_URI": None,
     "OAUTH_DEVICE_VERIFICATION_URI_COMPLETE": None,

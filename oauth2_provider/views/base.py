@@ -30,7 +30,13 @@ from ..models import get_access_token_model, get_application_model, token_checks
 from ..scopes import get_scopes_backend
 from ..settings import oauth2_settings
 from ..signals import app_authorized
-from .mixins import AuthorizationServerViewMixin, FormEncodedRequestMixin, OAuthLibMixin, find_issuer
+from .mixins import (
+    AuthorizationServerViewMixin,
+    FormEncodedRequestMixin,
+    OAuthLibMixin,
+    ThrottledEndpointMixin,
+    find_issuer,
+)
 
 logger = logging.getLogger("oauth2_provider")
 
@@ -251,9 +257,10 @@ class AuthorizationView(BaseAuthorizationView, FormView):
 @method_decorator(csrf_exempt, name="dispatch")
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 @login_exempt
-class TokenView(FormEncodedRequestMixin, AuthorizationServerViewMixin, View):
+class TokenView(FormEncodedRequestMixin, ThrottledEndpointMixin, AuthorizationServerViewMixin, View):
     """The token endpoint (RFC 6749 section 3.2)."""
 
+    throttle_scope = "token"
     http_method_names = ["post", "options"]
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -281,9 +288,10 @@ class TokenView(FormEncodedRequestMixin, AuthorizationServerViewMixin, View):
 @method_decorator(csrf_exempt, name="dispatch")
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 @login_exempt
-class RevokeTokenView(FormEncodedRequestMixin, AuthorizationServerViewMixin, View):
+class RevokeTokenView(FormEncodedRequestMixin, ThrottledEndpointMixin, AuthorizationServerViewMixin, View):
     """The revocation endpoint (RFC 7009)."""
 
+    throttle_scope = "revoke"
     http_method_names = ["post", "options"]
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -11,15 +11,16 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from ..flows.introspection import introspect
 from .generic import ClientProtectedScopedResourceView
-from .mixins import FormEncodedRequestMixin, find_issuer
+from .mixins import FormEncodedRequestMixin, ThrottledEndpointMixin, find_issuer
 
 
 @method_decorator(csrf_exempt, name="dispatch")
 @method_decorator(sensitive_post_parameters(), name="dispatch")
-class IntrospectTokenView(FormEncodedRequestMixin, ClientProtectedScopedResourceView):
+class IntrospectTokenView(FormEncodedRequestMixin, ThrottledEndpointMixin, ClientProtectedScopedResourceView):
     """Tells an authenticated confidential client, or a bearer token of scope `introspection`, about a token."""
 
     required_scopes = ["introspection"]
+    throttle_scope = "introspect"
 
     def get_token_response(self, token_value: str | None = None) -> HttpResponse:
         """Return the response about `token_value` (section 2.2); a request without one is invalid (section 2.1)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.urls import NoReverseMatch
 from ..exceptions import FatalClientError
 from ..scopes import get_scopes_backend
 from ..settings import oauth2_settings
+from ..throttling import find_rate, seconds_to_wait
 from ..www_authenticate import (
     BASIC_CHALLENGE,
     build_bearer_challenge,
@@ -156,6 +158,26 @@ class FormEncodedRequestMixin:
         return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
 
 
+class ThrottledEndpointMixin:
+    """Refuses callers that come too often, as THROTTLE_RATES says for `throttle_scope` (RFC 6585 section 4)."""
+
+    throttle_scope = ""
+
+    def get_throttle_caller(self, request: HttpRequest) -> str:
+        """Return who is counted: the network address, and the client it says it is."""
+        credentials = request.headers.get("Authorization") or request.POST.get("client_id", "")
+        return f"{request.META.get('REMOTE_ADDR', '')} {_claimed_client(credentials)}"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if find_rate(self.throttle_scope) is None:
+            return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        seconds = seconds_to_wait(self.throttle_scope, self.get_throttle_caller(request))
+        if seconds:
+            content = {"error": "temporarily_unavailable", "error_description": "Too many requests."}
+            return JsonResponse(content, status=429, headers={"Retry-After": str(seconds)})
+        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+
+
 class OAuthLibMixin(AuthorizationServerViewMixin, ResourceServerViewMixin):
     """Both halves, for views written when there was one."""
 
@@ -275,6 +297,16 @@ def find_issuer(request: HttpRequest) -> str | None:
 def _invalid_request(description: str, *, status: int = 400) -> JsonResponse:
     content = {"error": "invalid_request", "error_description": description}
     return JsonResponse(content, status=status, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
+
+
+def _claimed_client(credentials: str) -> str:
+    """Return the client_id out of an Authorization header of HTTP Basic; anything else as it is."""
+    if not has_basic_credentials(credentials):
+        return credentials
+    try:
+        return base64.b64decode(credentials.partition(" ")[2]).partition(b":")[0].decode("utf-8", "replace")
+    except ValueError:
+        return ""
 
 
 def _content_length(request: HttpRequest) -> int:

@@ -157,7 +157,7 @@ def test_sql_budgets(
     code = authorize(registered)["code"]
     headers = {"authorization": registered.basic}
     registered.application.mark_used(timezone.now())
-    with django_assert_max_num_queries(8):  # savepoint and its release among them: a test is in a transaction
+    with django_assert_max_num_queries(7):  # savepoint and its release among them: a test is in a transaction
         tokens = client.post("/o/token/", code_request(code), headers=headers).json()
     with django_assert_max_num_queries(10):
         refreshed = client.post(
