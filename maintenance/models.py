@@ -1,4 +1,4 @@
-"""Run, one execution of an operation, with the table of its transitions; RunEvent, its log."""
+"""Run, one execution of an operation, with the table of its transitions; its log; what it archived."""
 
 from __future__ import annotations
 
@@ -241,3 +241,24 @@ class RunEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.run_id}"
+
+
+class ArchivedApplication(models.Model):
+    """An application that a run removed, as it was: JSON with natural keys and the secret hashed."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(
+        Run, verbose_name=_("run"), on_delete=models.CASCADE, related_name="archived_applications"
+    )
+    client_id = models.CharField(_("client ID"), max_length=255, db_index=True)
+    name = models.CharField(_("name"), max_length=255, blank=True)
+    document = models.JSONField(_("row"))
+    archived = models.DateTimeField(_("archived"), auto_now_add=True)
+    restored = models.DateTimeField(_("restored"), null=True)
+
+    class Meta:
+        verbose_name = _("archived application")
+        verbose_name_plural = _("archived applications")
+
+    def __str__(self) -> str:
+        return self.name or self.client_id

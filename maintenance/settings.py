@@ -34,6 +34,11 @@ DEFAULTS: dict[str, Any] = {
     "RUN_SECONDS": None,  # a run that worked longer is interrupted until it is retried
     "THROTTLE": None,  # dotted path of callable(run) -> None, or (seconds, reason) to hold
     "HOLD_SECONDS": 25.0,  # how long a held run rests before it looks again
+    # -- applications
+    "PROTECTED_APPLICATIONS": [],  # client ids never removed; or dotted path of callable(application) -> bool
+    # -- users: end all that a user was given ...
+    "REVOKE_ON_DEACTIVATION": False,  # when is_active goes off
+    "REVOKE_ON_PASSWORD_CHANGE": False,  # when the password becomes another
     # -- record
     "RUN_RETENTION_DAYS": 90,
 }
@@ -56,6 +61,14 @@ class MaintenanceSettings:
         """The site's own throttle, imported; None where there is none."""
         value = self.THROTTLE
         return import_string(value) if isinstance(value, str) else value
+
+    @property
+    def protected_applications(self) -> Any:
+        """Client ids as a set, or the site's own predicate, imported."""
+        value = self.PROTECTED_APPLICATIONS
+        if callable(value):
+            return value
+        return import_string(value) if isinstance(value, str) else frozenset(value)
 
 
 maintenance_settings = MaintenanceSettings()

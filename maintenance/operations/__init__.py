@@ -15,6 +15,7 @@ from .base import (
     register,
     unregister,
 )
+from .cleanup_inactive_applications import cleanup_inactive_applications, restore_application
 from .migrate_token_scopes import migrate_token_scopes
 from .revoke_user_tokens import batch_revoke_user_tokens
 
@@ -28,20 +29,29 @@ __all__ = [
     "WindowResult",
     "all_operations",
     "batch_revoke_user_tokens",
+    "cleanup_inactive_applications",
     "get_operation",
     "migrate_token_scopes",
     "register",
     "register_defaults",
+    "restore_application",
     "unregister",
 ]
 
 
 def register_defaults() -> None:
     """Register the operations that come with the app."""
+    from .cleanup_inactive_applications import CleanupInactiveApplications
     from .clear_expired import ClearExpired
     from .migrate_token_scopes import MigrateTokenScopes
     from .purge_runs import PurgeRuns
     from .revoke_user_tokens import RevokeUserTokens
 
-    for operation in (ClearExpired, MigrateTokenScopes, PurgeRuns, RevokeUserTokens):
+    for operation in (
+        CleanupInactiveApplications,
+        ClearExpired,
+        MigrateTokenScopes,
+        PurgeRuns,
+        RevokeUserTokens,
+    ):
         register(operation)

@@ -1,4 +1,4 @@
-"""purge_runs: delete the record of runs that ended long ago, with their events."""
+"""purge_runs: delete the record of runs that ended long ago, with their events and what they archived."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.db import router
 
 from oauth2_provider.batching import Walk, Window, counted_up_to, delete_window
 
-from ..models import ENDED, Run, RunEvent
+from ..models import ENDED, ArchivedApplication, Run, RunEvent
 from ..settings import maintenance_settings
 from .base import ArgumentsForm, Job, Operation, Preview, Stage
 from .walks import WalkStage
@@ -47,8 +47,10 @@ class PurgeRunsStage(WalkStage):
         stored = Run.objects.using(runs.db).order_by()
         shards = list(stored.filter(parent__in=keys).values_list("pk", flat=True))
         events = RunEvent.objects.using(runs.db).filter(run__in=[*keys, *shards]).order_by()
+        archives = ArchivedApplication.objects.using(runs.db).filter(run__in=[*keys, *shards]).order_by()
         return Counter(
             {
+                ArchivedApplication._meta.db_table: delete_window(archives),
                 RunEvent._meta.db_table: delete_window(events),
                 Run._meta.db_table: delete_window(stored.filter(pk__in=shards))
                 + delete_window(stored.filter(pk__in=keys)),

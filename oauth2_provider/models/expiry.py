@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from django.db import connections, models, router, transaction
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from ..batching import IsAnyOf, Walk, Window, estimated_count, estimated_total, with_retries
@@ -158,22 +158,35 @@ def _rows(model: Any) -> QuerySet[Any]:
     return model._base_manager.using(router.db_for_write(model)).order_by()
 
 
+def idle_refresh_tokens(now: datetime) -> QuerySet[Any]:
+    """Return live refresh tokens that nobody used for REFRESH_TOKEN_EXPIRE_SECONDS after their access token ended."""
+    expires_after = refresh_token_expire_timedelta()
+    rows = _unrevoked_refresh_tokens()
+    return rows.none() if expires_after is None else rows.filter(ended__lt=now - expires_after)
+
+
+def usable_refresh_tokens(now: datetime) -> QuerySet[Any]:
+    """Return refresh tokens that are neither revoked nor idle for too long."""
+    expires_after = refresh_token_expire_timedelta()
+    rows = _unrevoked_refresh_tokens()
+    if expires_after is None:
+        return rows
+    return rows.filter(Q(ended__isnull=True) | Q(ended__gte=now - expires_after))
+
+
+def _unrevoked_refresh_tokens() -> QuerySet[Any]:
+    ends = _rows(get_access_token_model()).filter(pk=OuterRef("access_token")).values("expires")[:1]
+    return _rows(get_refresh_token_model()).filter(revoked__isnull=True).alias(ended=Subquery(ends))
+
+
 def _idle_refresh_tokens(now: datetime) -> ExpiryStage | None:
-    """Live refresh tokens that nobody used for REFRESH_TOKEN_EXPIRE_SECONDS after their access token ended."""
     expires_after = refresh_token_expire_timedelta()
     if expires_after is None:
         return None
-    over = _rows(get_access_token_model()).filter(expires__lt=now - expires_after)
-    ended = Subquery(
-        _rows(get_access_token_model()).filter(pk=OuterRef("access_token")).values("expires")[:1]
-    )
     return ExpiryStage(
         name="idle_refresh_tokens",
-        expired=_rows(get_refresh_token_model())
-        .filter(revoked__isnull=True)
-        .alias(ended=ended)
-        .filter(ended__lt=now - expires_after),
-        candidates=over,
+        expired=idle_refresh_tokens(now),
+        candidates=_rows(get_access_token_model()).filter(expires__lt=now - expires_after),
         order=("expires", "pk"),
         path="access_token",
         is_held=True,
@@ -228,7 +241,7 @@ def _id_tokens(now: datetime) -> ExpiryStage:
     over = _rows(get_id_token_model()).filter(expires__lt=now)
     return ExpiryStage(
         name="id_tokens",
-        expired=_unheld(over, get_access_token_model(), "id_token"),
+        expired=unheld(over, get_access_token_model(), "id_token"),
         candidates=over,
         order=("expires", "pk"),
     )
@@ -248,10 +261,10 @@ def _by_expires_alone(now: datetime) -> Iterator[ExpiryStage]:
 
 def _unheld_access_tokens(now: datetime) -> QuerySet[Any]:
     over = _rows(get_access_token_model()).filter(expires__lt=now)
-    return _unheld(over, get_refresh_token_model(), "access_token")
+    return unheld(over, get_refresh_token_model(), "access_token")
 
 
-def _unheld(rows: QuerySet[Any], holder: Any, name: str) -> QuerySet[Any]:
+def unheld(rows: QuerySet[Any], holder: Any, name: str) -> QuerySet[Any]:
     """Narrow `rows` to those that no `holder` refers to by its foreign key `name`.
 
     A scalar subquery, not EXISTS: a probe of the index for each row, whatever a planner thinks of joins.

@@ -6,9 +6,9 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-from django.db import router, transaction
+from django.db import IntegrityError, router, transaction
 from django.utils import timezone
-from oauthlib.oauth2 import InvalidGrantError
+from oauthlib.oauth2 import InvalidClientError, InvalidGrantError
 
 from ..flows import issuance
 from ..flows.errors import GrantUnusable
@@ -22,11 +22,21 @@ class TokenHooks:
     """The access token that this request was issued."""
 
     def save_bearer_token(self, token: dict[str, Any], request: Any, *args: Any, **kwargs: Any) -> None:
-        """Store what is about to be sent, in one transaction. Raises invalid_grant for the loser of a race."""
-        with transaction.atomic(using=router.db_for_write(get_access_token_model())):
-            self._save_bearer_token(token, request, *args, **kwargs)
-        if request.client is not None:
-            request.client.mark_used(timezone.now())
+        """Store what is about to be sent, in one transaction. Raises invalid_grant for the loser of a race.
+
+        The application is marked used first: whoever removes unused ones waits for that, or has removed it
+        before, and then the client is invalid.
+        """
+        try:
+            with transaction.atomic(using=router.db_for_write(get_access_token_model())):
+                if request.client is not None:
+                    request.client.mark_used(timezone.now())
+                self._save_bearer_token(token, request, *args, **kwargs)
+        except IntegrityError as error:
+            client = request.client
+            if client is None or type(client)._base_manager.filter(pk=client.pk).exists():
+                raise
+            raise InvalidClientError(request=request) from error
 
     def _save_bearer_token(self, token: dict[str, Any], request: Any, *args: Any, **kwargs: Any) -> None:
         """Store an access token and, where `token` has one, a refresh token; `token` may be changed.

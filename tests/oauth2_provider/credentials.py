@@ -26,13 +26,13 @@ def make_user(name: str) -> Any:
     return get_user_model().objects.create(username=name)
 
 
-def make_client(name: str, **fields: Any) -> Application:
+def make_client(client_id: str, **fields: Any) -> Application:
     """Store a public client of the code grant."""
     return Application.objects.create(
         **{
-            "client_id": name,
+            "client_id": client_id,
             "client_secret": "",
-            "name": name,
+            "name": client_id,
             "client_type": Application.CLIENT_PUBLIC,
             "authorization_grant_type": Application.GRANT_AUTHORIZATION_CODE,
             "redirect_uris": "https://client.example/callback",

@@ -17,7 +17,13 @@ from django.db.models import QuerySet
 from django.db.models.signals import post_delete, pre_delete
 
 from ...batching import delete_window, in_chunks
-from ..registry import get_access_token_model, get_id_token_model, get_refresh_token_model
+from ..registry import (
+    get_access_token_model,
+    get_application_model,
+    get_grant_model,
+    get_id_token_model,
+    get_refresh_token_model,
+)
 from ..use import remember_use
 from . import postgresql
 
@@ -27,8 +33,8 @@ def delete_rows(
 ) -> Counter[str]:
     """Delete `rows` and return how many went, by table. The caller holds the transaction.
 
-    `is_held=False` says that the condition of `rows` rules out that anything refers to them; ID tokens that an
-    access token holds are not for here. `followers` are rows of the referring table that are over themselves: those
+    `is_held=False` says that nothing refers to them; ID tokens that an access token holds, and applications that
+    have anything left, are not for here. `followers` are rows of the referring table that are over themselves: those
     that refer to a deleted row go with it, as clearing the reference first would be the dearer half. The use that
     `rows` witness is remembered (see `use`).
     """
@@ -65,13 +71,19 @@ def slow_path_reasons(model: type[models.Model]) -> list[str]:
 
 def _references(model: type[models.Model]) -> Iterator[Any]:
     """Yield the provider's own foreign keys that point at `model`, if deleting does to them what it always did."""
-    access_token, refresh_token = get_access_token_model(), get_refresh_token_model()
-    fields = (
+    access_token, refresh_token, id_token = (
+        get_access_token_model(),
+        get_refresh_token_model(),
+        get_id_token_model(),
+    )
+    pointing = [
         (access_token, refresh_token._meta.get_field("access_token"), models.SET_NULL),
         (refresh_token, access_token._meta.get_field("source_refresh_token"), models.SET_NULL),
-        (get_id_token_model(), access_token._meta.get_field("id_token"), models.CASCADE),
-    )
-    for target, field, on_delete in fields:
+        (id_token, access_token._meta.get_field("id_token"), models.CASCADE),
+    ]
+    for owned in (access_token, refresh_token, id_token, get_grant_model()):
+        pointing.append((get_application_model(), owned._meta.get_field("application"), models.CASCADE))
+    for target, field, on_delete in pointing:
         if model is target and field.remote_field.on_delete is on_delete:
             yield field
 

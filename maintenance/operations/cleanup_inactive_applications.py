@@ -1,0 +1,262 @@
+"""cleanup_inactive_applications: remove applications that nobody uses, with what they have; and put one back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.db import router, transaction
+from django.utils import timezone
+
+from oauth2_provider.batching import Walk, with_retries
+from oauth2_provider.flows.application_archive import NotRestorable, archived, restore
+from oauth2_provider.flows.inactive_applications import (
+    InactivityRule,
+    Verdict,
+    candidates,
+    delete_dead_rows,
+    judge,
+    remove_applications,
+)
+from oauth2_provider.models import get_application_model
+from oauth2_provider.models.deletion import slow_path_reasons
+
+from ..exceptions import MaintenanceError
+from ..models import ArchivedApplication, Run, RunStatus, Trigger
+from ..settings import maintenance_settings
+from .base import ArgumentsForm, Job, Operation, Position, Preview, Stage, WindowResult
+
+APPLICATIONS_AT_MOST = 500
+"""Looked at together, however large the window is."""
+JUDGED_AT_MOST = 10_000
+"""In a preview."""
+SAMPLES = 5
+
+
+class CleanupInactiveApplicationsForm(ArgumentsForm):
+    days = forms.IntegerField(
+        required=False, initial=90, min_value=1, help_text="Days without use after which an application goes."
+    )
+    never_authorized_days = forms.IntegerField(
+        required=False,
+        initial=30,
+        min_value=1,
+        help_text="Days after its registration that an application goes which no user ever authorized.",
+    )
+
+
+class InactiveApplicationsStage(Stage):
+    """Looks at candidates some at a time; of those that go, first the tokens in windows, then the row."""
+
+    name = "applications"
+
+    def __init__(self, rule: InactivityRule, run_id: str | None) -> None:
+        self.rule = rule
+        self.run_id = run_id
+
+    def using(self) -> str:
+        return router.db_for_write(get_application_model())
+
+    def begin(self) -> Position | None:
+        walk = self._walk()
+        last = walk.last()
+        if last is None:
+            return None
+        return {
+            "first": walk.to_json(walk.first() or last),
+            "last": walk.to_json(last),
+            "after": None,
+            "going": [],
+        }
+
+    def work(self, position: Position, size: int) -> WindowResult | None:
+        keys = [self._walk().from_json([key])[0] for key in position["going"]]
+        if not keys:
+            return self._look(position, min(size, APPLICATIONS_AT_MOST))
+        counts = +delete_dead_rows(self.rule, keys, size=size)
+        if counts:
+            return WindowResult(position=position, counts=counts)
+        _, counts = remove_applications(self.rule, keys, archive=partial(_archive, run_id=self.run_id))
+        return WindowResult(position={**position, "going": []}, counts=counts)
+
+    def fraction(self, position: Position) -> float:
+        walk = self._walk()
+        if position["after"] is None:
+            return 0.0
+        first, after, last = (walk.from_json(position[name]) for name in ("first", "after", "last"))
+        return walk.fraction(after, first=first, last=last)
+
+    def _walk(self) -> Walk:
+        return Walk(rows=candidates(self.rule))
+
+    def _look(self, position: Position, size: int) -> WindowResult | None:
+        walk = self._walk()
+        after = None if position["after"] is None else walk.from_json(position["after"])
+        window = walk.next_window(after=after, last=walk.from_json(position["last"]), size=size)
+        if window is None:
+            return None
+        keys = walk.rows.filter(walk.inside(window)).values_list("pk", flat=True)
+        going = [verdict.application.pk for verdict in judge(self.rule, keys) if verdict.kept is None]
+        position = {
+            **position,
+            "after": walk.to_json(window.upto),
+            "going": [walk.to_json((key,))[0] for key in going],
+        }
+        return WindowResult(position=position, counts=Counter())
+
+
+class CleanupInactiveApplications(Operation):
+    name = "cleanup_inactive_applications"
+    title = "Clean up inactive applications"
+    description = (
+        "Removes applications that nobody has used for a long time, with their tokens; archives each."
+    )
+    form_class = CleanupInactiveApplicationsForm
+    minimum_interval_seconds = 3600.0
+
+    def stages(self, job: Job) -> Sequence[Stage]:
+        return [InactiveApplicationsStage(self._rule(job), job.run_id)]
+
+    def preview(self, job: Job) -> Preview:
+        rule = self._rule(job)
+        keys = candidates(rule).order_by("pk").values_list("pk", flat=True)[: JUDGED_AT_MOST + 1]
+        verdicts = judge(rule, list(keys)[:JUDGED_AT_MOST])
+        going = [verdict.application for verdict in verdicts if verdict.kept is None]
+        path, warnings = self.path(job)
+        if len(keys) > JUDGED_AT_MOST:
+            warnings.append(f"Only the first {JUDGED_AT_MOST} applications were looked at.")
+        return Preview(
+            counts={get_application_model()._meta.db_table: len(going)},
+            reasons=dict(Counter(verdict.as_dict()["reason"] for verdict in verdicts)),
+            samples={"applications": [str(application.pk) for application in going[:SAMPLES]]}
+            if going
+            else {},
+            oldest=min((application.created for application in going), default=None),
+            newest=max((application.created for application in going), default=None),
+            path=path,
+            warnings=warnings,
+        )
+
+    def path(self, job: Job) -> tuple[str, list[str]]:
+        reasons = slow_path_reasons(get_application_model())
+        return ("orm" if reasons else "set-based"), reasons
+
+    def _rule(self, job: Job) -> InactivityRule:
+        return _rule(job.cutoff, self.values(job.arguments))
+
+
+def cleanup_inactive_applications(*, days: int = 90, never_authorized_days: int = 30) -> list[dict[str, Any]]:
+    """Remove applications that nobody has used for `days`, at once and without Celery.
+
+    Returns a dict for each application that looked inactive: name, client_id, deleted (bool), and the reason for either
+    (`dormant`, `never_authorized`; `has_active_tokens`, `has_active_grants`, `protected`, `skip_authorization`,
+    `recently_used`, `too_young`, `referenced`). What is removed is archived in a Run. Raises InvalidArguments.
+    """
+    operation = CleanupInactiveApplications()
+    arguments = operation.clean({"days": days, "never_authorized_days": never_authorized_days})
+    now = timezone.now()
+    rule = _rule(now, operation.values(arguments))
+    run = Run(
+        operation=operation.name,
+        arguments=arguments,
+        status=RunStatus.SUCCEEDED,
+        trigger=Trigger.CODE,
+        started=now,
+    )
+    run.save()
+    counts: Counter[str] = Counter()
+    verdicts = [verdict for keys in _batches(rule) for verdict in _clean_up(rule, keys, run, counts)]
+    Run.objects.filter(pk=run.pk).update(counts=dict(+counts), finished=timezone.now(), progress=1.0)
+    return [verdict.as_dict() for verdict in verdicts]
+
+
+def restore_application(client_id: str) -> Any:
+    """Put back the application that was archived last under `client_id`; returns it.
+
+    Raises NotArchived, and NotRestorable where its client_id is taken again or its owner is gone.
+    """
+    archives = ArchivedApplication.objects.filter(client_id=client_id, restored__isnull=True)
+    archive = archives.order_by("-archived", "-pk").first()
+    if archive is None:
+        raise NotArchived(client_id)
+    with transaction.atomic(using=router.db_for_write(ArchivedApplication)):
+        application = restore(archive.document)
+        archives.filter(pk=archive.pk).update(restored=timezone.now())
+    return application
+
+
+class NotArchived(MaintenanceError):  # noqa: N818 - the fact
+    """There is no archived application of that client_id."""
+
+    def __init__(self, client_id: str) -> None:
+        super().__init__(f"There is no archived application with the client_id {client_id!r}.")
+        self.client_id = client_id
+
+
+def _rule(now: Any, values: Mapping[str, Any]) -> InactivityRule:
+    return InactivityRule(
+        now=now,
+        days=values["days"] or 90,
+        never_authorized_days=values["never_authorized_days"] or 30,
+        is_protected=_protection(),
+    )
+
+
+def _protection() -> Callable[[Any], bool]:
+    """Return the site's word on which applications stay: PROTECTED_APPLICATIONS."""
+    protected = maintenance_settings.protected_applications
+    if callable(protected):
+        return protected
+    return lambda application: application.client_id in protected
+
+
+def _batches(rule: InactivityRule) -> Iterator[list[Any]]:
+    walk = Walk(rows=candidates(rule))
+    last, after = walk.last(), None
+    while last is not None and (
+        window := walk.next_window(after=after, last=last, size=APPLICATIONS_AT_MOST)
+    ):
+        after = window.upto
+        yield list(walk.rows.filter(walk.inside(window)).values_list("pk", flat=True))
+
+
+def _clean_up(rule: InactivityRule, keys: Iterable[Any], run: Run, counts: Counter[str]) -> list[Verdict]:
+    using = router.db_for_write(get_application_model())
+    verdicts = {verdict.application.pk: verdict for verdict in judge(rule, keys)}
+    going = [key for key, verdict in verdicts.items() if verdict.kept is None]
+
+    def delete_window() -> Counter[str]:
+        with transaction.atomic(using=using):
+            return +delete_dead_rows(rule, going, size=maintenance_settings.WINDOW_INITIAL_ROWS * 5)
+
+    def remove() -> tuple[list[Verdict], Counter[str]]:
+        with transaction.atomic(using=using):
+            return remove_applications(rule, going, archive=partial(_archive, run_id=run.pk))
+
+    while removed := with_retries(delete_window, using=using):
+        counts.update(removed)
+    final, removed = with_retries(remove, using=using)
+    counts.update(removed)
+    verdicts.update({verdict.application.pk: verdict for verdict in final})
+    return list(verdicts.values())
+
+
+def _archive(application: Any, *, run_id: Any) -> None:
+    ArchivedApplication.objects.create(
+        run_id=run_id,
+        client_id=application.client_id,
+        name=application.name,
+        document=archived(application),
+    )
+
+
+__all__ = [
+    "CleanupInactiveApplications",
+    "NotArchived",
+    "NotRestorable",
+    "cleanup_inactive_applications",
+    "restore_application",
+]

@@ -1,0 +1,67 @@
+"""An application's row as a document that outlives it, and back."""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import datetime
+from typing import Any
+
+from django.core import serializers
+from django.core.serializers.base import DeserializationError
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import router, transaction
+from django.utils import timezone
+
+from ..hashers import hash_client_secret, is_hashed_secret
+from ..models import get_application_model
+
+
+class NotRestorable(Exception):  # noqa: N818 - the fact
+    """The application cannot be restored; the message says why."""
+
+
+def archived(application: Any) -> list[dict[str, Any]]:
+    """Return the row of `application` as JSON values, with natural keys and the secret hashed.
+
+    A secret that was stored plain is not kept that way: it still authenticates the client after a restore, but no
+    longer signs (HS256).
+    """
+    row = copy.copy(application)
+    if row.client_secret and not is_hashed_secret(row.client_secret):
+        row.client_secret, row.hash_client_secret = hash_client_secret(row.client_secret), True
+    document = serializers.serialize("json", [row], use_natural_foreign_keys=True, cls=_ExactEncoder)
+    return json.loads(document)
+
+
+def restore(document: list[dict[str, Any]]) -> Any:
+    """Store the application of `document` anew and return it; its primary key is the old one where that is free.
+
+    It counts as used now, or the next clean-up would remove it again. Raises NotRestorable
+    where its client_id is taken, its owner is gone or its model has changed.
+    """
+    model = get_application_model()
+    alias = router.db_for_write(model)
+    try:
+        [deserialized] = serializers.deserialize("json", json.dumps(document), using=alias)
+    except DeserializationError as error:
+        raise NotRestorable(f"The archived row does not fit the database any more: {error}") from error
+    application = deserialized.object
+    if not isinstance(application, model):
+        raise NotRestorable(f"The archived row is a {application._meta.label}, not a {model._meta.label}.")
+    with transaction.atomic(using=alias):
+        rows = model._base_manager.using(alias)
+        if rows.filter(client_id=application.client_id).exists():
+            raise NotRestorable(f"There is an application with the client_id {application.client_id!r}.")
+        if rows.filter(pk=application.pk).exists():
+            application.pk = None
+        application.last_used = timezone.now()
+        deserialized.save(using=alias, force_insert=True)
+    return application
+
+
+class _ExactEncoder(DjangoJSONEncoder):
+    """Keeps the microseconds of a time."""
+
+    def default(self, o: Any) -> Any:
+        return o.isoformat() if isinstance(o, datetime) else super().default(o)

@@ -1,0 +1,249 @@
+"""Applications that nobody uses: which they are, why one stays, and how one goes with all it has.
+
+Three kinds are told apart: never authorized (no user ever consented, no token was ever issued: what a flood of
+dynamic registrations leaves behind), dormant (used once, not for long), and active. What counts is
+`Application.last_used`, which outlives the tokens; rows that are there bear witness too. A registration token
+(RFC 7591) is not use.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import models, router, transaction
+from django.db.models import Exists, OuterRef, ProtectedError, Q, QuerySet, RestrictedError
+
+from ..batching import Walk
+from ..models import (
+    get_access_token_model,
+    get_application_model,
+    get_device_grant_model,
+    get_grant_model,
+    get_id_token_model,
+    get_refresh_token_model,
+)
+from ..models.deletion import delete_rows, slow_path_reasons
+from ..models.expiry import idle_refresh_tokens, unheld, usable_refresh_tokens
+from ..settings import oauth2_settings
+
+
+class InactiveKind(models.TextChoices):
+    """What kind of inactive application it is: the reason why it goes."""
+
+    NEVER_AUTHORIZED = "never_authorized"
+    DORMANT = "dormant"
+
+
+class Kept(models.TextChoices):
+    """Why an application that looked inactive stays."""
+
+    HAS_ACTIVE_TOKENS = "has_active_tokens"
+    HAS_ACTIVE_GRANTS = "has_active_grants"
+    SKIP_AUTHORIZATION = "skip_authorization"
+    PROTECTED = "protected"
+    RECENTLY_USED = "recently_used"
+    TOO_YOUNG = "too_young"
+    REFERENCED = "referenced"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InactivityRule:
+    """From when on an application counts as inactive. `is_protected` is the site's own word."""
+
+    now: datetime
+    days: int
+    never_authorized_days: int
+    is_protected: Callable[[Any], bool] = lambda application: False
+
+    @property
+    def used_before(self) -> datetime:
+        return self.now - timedelta(days=self.days)
+
+    @property
+    def registered_before(self) -> datetime:
+        return self.now - timedelta(days=self.never_authorized_days)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What is to happen to an application; `kept` is None for one that goes."""
+
+    application: Any
+    kind: InactiveKind
+    kept: Kept | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return name, client_id, deleted, and the reason for either."""
+        return {
+            "name": self.application.name,
+            "client_id": self.application.client_id,
+            "deleted": self.kept is None,
+            "reason": str(self.kept or self.kind),
+        }
+
+
+def candidates(rule: InactivityRule) -> QuerySet[Any]:
+    """Return the applications whose own row looks inactive. What they hold is `judge`'s to look at."""
+    dormant = Q(last_used__lt=rule.used_before, created__lt=rule.used_before)
+    unused = Q(last_used__isnull=True, created__lt=rule.registered_before)
+    return _rows(get_application_model()).filter(dormant | unused)
+
+
+def judge(rule: InactivityRule, keys: Iterable[Any]) -> list[Verdict]:
+    """Return a verdict on each of the applications `keys` that is a candidate, in the order of their keys."""
+    applications = candidates(rule).filter(pk__in=list(keys)).order_by("pk")
+    return [_verdict(rule, application) for application in applications.annotate(**_evidence(rule))]
+
+
+def delete_dead_rows(rule: InactivityRule, keys: Sequence[Any], *, size: int) -> Counter[str]:
+    """Delete up to `size` rows of the applications `keys` that are over; nothing is left once it returns nothing.
+
+    The caller holds the transaction. What is live stays: an application that is used meanwhile loses nothing.
+    """
+    unused = list(candidates(rule).filter(pk__in=list(keys)).values_list("pk", flat=True))
+    for rows, followers in _dead_rows(rule, unused):
+        walk = Walk(rows=rows)
+        last = walk.last()
+        window = last and walk.next_window(after=None, last=last, size=size)
+        if window:
+            return delete_rows(
+                rows.filter(walk.inside(window)), is_held=followers is not None, followers=followers
+            )
+    return Counter()
+
+
+def remove_applications(
+    rule: InactivityRule, keys: Sequence[Any], *, archive: Callable[[Any], None]
+) -> tuple[list[Verdict], Counter[str]]:
+    """Remove those of the applications `keys` that are still inactive, each after `archive` was called with it.
+
+    The caller holds the transaction. The applications are locked first and looked at then: whoever issues a token
+    marks its application used before, so it either comes first and saves it, or finds it gone. Returns the verdicts,
+    and the rows that went by table.
+    """
+    applications = _rows(get_application_model())
+    list(applications.filter(pk__in=list(keys)).order_by("pk").select_for_update().values_list("pk"))
+    verdicts = judge(rule, keys)
+    going = [verdict.application for verdict in verdicts if verdict.kept is None]
+    if slow_path_reasons(applications.model):
+        return _remove_one_by_one(verdicts, archive)
+    for application in going:
+        archive(application)
+    counts = _delete_all_rows(going)
+    return verdicts, counts + delete_rows(
+        applications.filter(pk__in=[application.pk for application in going]), is_held=False
+    )
+
+
+def _verdict(rule: InactivityRule, application: Any) -> Verdict:
+    was_used = application.last_used is not None or application.was_used
+    kind = InactiveKind.DORMANT if was_used else InactiveKind.NEVER_AUTHORIZED
+    return Verdict(application=application, kind=kind, kept=_kept(rule, application, kind))
+
+
+def _kept(rule: InactivityRule, application: Any, kind: InactiveKind) -> Kept | None:
+    if application.skip_authorization:
+        return Kept.SKIP_AUTHORIZATION
+    if rule.is_protected(application):
+        return Kept.PROTECTED
+    if application.has_tokens or application.has_refresh_tokens:
+        return Kept.HAS_ACTIVE_TOKENS
+    if application.has_grants or application.has_device_grants:
+        return Kept.HAS_ACTIVE_GRANTS
+    if application.was_used_lately:
+        return Kept.RECENTLY_USED
+    if kind is InactiveKind.DORMANT and application.created >= rule.used_before:
+        return Kept.TOO_YOUNG
+    return None
+
+
+def _evidence(rule: InactivityRule) -> dict[str, Any]:
+    """Return, as annotations, what an application's rows say."""
+    of_application = Q(application=OuterRef("pk"))
+    tokens = _used_tokens()
+    witnesses = [
+        tokens,
+        _rows(get_refresh_token_model()),
+        _rows(get_grant_model()),
+        _rows(get_id_token_model()),
+    ]
+    return {
+        "has_tokens": Exists(tokens.filter(of_application, expires__gte=rule.now)),
+        "has_refresh_tokens": Exists(usable_refresh_tokens(rule.now).filter(of_application)),
+        "has_grants": Exists(_rows(get_grant_model()).filter(of_application, expires__gte=rule.now)),
+        "has_device_grants": Exists(
+            _rows(get_device_grant_model()).filter(client_id=OuterRef("client_id"), expires__gte=rule.now)
+        ),
+        "was_used": _any(rows.filter(of_application) for rows in witnesses),
+        "was_used_lately": _any(
+            rows.filter(of_application, created__gte=rule.used_before) for rows in witnesses
+        ),
+    }
+
+
+def _any(querysets: Iterable[QuerySet[Any]]) -> Any:
+    first, *others = (Exists(rows) for rows in querysets)
+    condition: Any = Q(first)
+    for other in others:
+        condition |= Q(other)
+    return models.ExpressionWrapper(condition, output_field=models.BooleanField())
+
+
+def _used_tokens() -> QuerySet[Any]:
+    return _rows(get_access_token_model()).exclude(scope=oauth2_settings.DCR_REGISTRATION_SCOPE)
+
+
+def _dead_rows(
+    rule: InactivityRule, keys: Sequence[Any]
+) -> Iterator[tuple[QuerySet[Any], QuerySet[Any] | None]]:
+    """Yield the rows that are over in the order in which they can go, with what goes along (see `delete_rows`)."""
+    owned = Q(application__in=keys)
+    access_tokens = _rows(get_access_token_model()).filter(owned, expires__lt=rule.now)
+    access_tokens = unheld(access_tokens, get_refresh_token_model(), "access_token")
+    id_tokens = _rows(get_id_token_model()).filter(owned, expires__lt=rule.now)
+    yield _rows(get_refresh_token_model()).filter(owned, revoked__isnull=False), access_tokens
+    yield idle_refresh_tokens(rule.now).filter(owned), access_tokens
+    yield access_tokens, None
+    yield unheld(id_tokens, get_access_token_model(), "id_token"), None
+    yield _rows(get_grant_model()).filter(owned, expires__lt=rule.now), None
+
+
+def _delete_all_rows(applications: Sequence[Any]) -> Counter[str]:
+    """Delete what is left of `applications`: registration tokens, ID tokens, little else."""
+    owned = Q(application__in=[application.pk for application in applications])
+    clients = [application.client_id for application in applications]
+    counts = delete_rows(_rows(get_refresh_token_model()).filter(owned))
+    counts += delete_rows(_rows(get_access_token_model()).filter(owned), is_held=False)
+    counts += delete_rows(_rows(get_id_token_model()).filter(owned), is_held=False)
+    counts += delete_rows(_rows(get_grant_model()).filter(owned), is_held=False)
+    counts += delete_rows(_rows(get_device_grant_model()).filter(client_id__in=clients), is_held=False)
+    return counts
+
+
+def _remove_one_by_one(
+    verdicts: list[Verdict], archive: Callable[[Any], None]
+) -> tuple[list[Verdict], Counter[str]]:
+    """Delete through the ORM, for sites that hook in. An application that something protects is kept whole."""
+    counts: Counter[str] = Counter()
+    judged: list[Verdict] = []
+    for verdict in verdicts:
+        application, kept = verdict.application, verdict.kept
+        if kept is None:
+            try:
+                with transaction.atomic(using=application._state.db):
+                    archive(application)
+                    removed = _delete_all_rows([application])
+                    removed += delete_rows(_rows(type(application)).filter(pk=application.pk))
+                counts += removed
+            except (ProtectedError, RestrictedError):
+                kept = Kept.REFERENCED
+        judged.append(Verdict(application=application, kind=verdict.kind, kept=kept))
+    return judged, counts
+
+
+def _rows(model: Any) -> QuerySet[Any]:
+    return model._base_manager.using(router.db_for_write(model)).order_by()

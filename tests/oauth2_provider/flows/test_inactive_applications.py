@@ -1,0 +1,264 @@
+"""Which applications are inactive, why one stays, and what goes with one that does not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db.models.signals import post_delete
+from django.test import override_settings
+from django.utils import timezone
+
+from oauth2_provider.flows import application_archive
+from oauth2_provider.flows.inactive_applications import (
+    InactivityRule,
+    candidates,
+    delete_dead_rows,
+    judge,
+    remove_applications,
+)
+from oauth2_provider.models import (
+    AccessToken,
+    Application,
+    DeviceGrant,
+    Grant,
+    IDToken,
+    RefreshToken,
+)
+from tests.databases import EngineDatabase
+from tests.engines import on_every_engine
+from tests.oauth2_provider.credentials import make_client, make_user
+
+NOW = timezone.now()
+OWNED = (AccessToken, RefreshToken, IDToken, Grant, DeviceGrant)
+
+
+def rule(**values: Any) -> InactivityRule:
+    return InactivityRule(**{"now": NOW, "days": 90, "never_authorized_days": 30, **values})
+
+
+def ago(days: float) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+def make_old(
+    client_id: str, *, created: float = 400, last_used: float | None = None, **fields: Any
+) -> Application:
+    application = make_client(client_id, **fields)
+    Application.objects.filter(pk=application.pk).update(
+        created=ago(created), last_used=None if last_used is None else ago(last_used)
+    )
+    application.refresh_from_db()
+    return application
+
+
+def give_token(
+    application: Application, *, created: float, expires: float, scope: str = "read"
+) -> AccessToken:
+    token = AccessToken.objects.create(
+        token=f"{application.pk} {created} {expires}",
+        application=application,
+        expires=ago(expires),
+        scope=scope,
+    )
+    AccessToken.objects.filter(pk=token.pk).update(created=ago(created))
+    return token
+
+
+def give_refresh_token(application: Application, **fields: Any) -> RefreshToken:
+    user, _ = get_user_model().objects.get_or_create(username="ann")
+    token = RefreshToken.objects.create(
+        token=f"r{application.pk}", application=application, user=user, **fields
+    )
+    RefreshToken.objects.filter(pk=token.pk).update(created=ago(200))
+    return token
+
+
+def give_grant(application: Application) -> Grant:
+    user, _ = get_user_model().objects.get_or_create(username="ann")
+    return Grant.objects.create(
+        code="live", application=application, user=user, expires=ago(-1), redirect_uri="https://a.example"
+    )
+
+
+def give_device_grant(application: Application) -> DeviceGrant:
+    return DeviceGrant.objects.create(
+        device_code="d", user_code="u", client_id=application.client_id, expires=ago(-1)
+    )
+
+
+STORIES: dict[str, tuple[Callable[[], Any], str | None]] = {
+    "registered long ago, never used": (lambda: make_old("a"), "never_authorized"),
+    "registered lately, never used": (lambda: make_old("a", created=29), None),
+    "used long ago": (lambda: make_old("a", last_used=91), "dormant"),
+    "used lately": (lambda: make_old("a", last_used=89), None),
+    "only a registration token": (
+        lambda: give_token(make_old("a"), created=40, expires=-9000, scope="oauth2_provider:registration"),
+        "never_authorized",
+    ),
+    "a live token": (lambda: give_token(make_old("a"), created=100, expires=-1), "has_active_tokens"),
+    "an expired token of long ago": (lambda: give_token(make_old("a"), created=100, expires=99), "dormant"),
+    "an expired token of lately": (
+        lambda: give_token(make_old("a"), created=50, expires=49),
+        "recently_used",
+    ),
+    "an old token, but a young application": (
+        lambda: give_token(make_old("a", created=60), created=100, expires=99),
+        "too_young",
+    ),
+    "a live refresh token": (lambda: give_refresh_token(make_old("a")), "has_active_tokens"),
+    "a revoked refresh token": (lambda: give_refresh_token(make_old("a"), revoked=ago(150)), "dormant"),
+    "a live code": (lambda: give_grant(make_old("a")), "has_active_grants"),
+    "a live device code": (lambda: give_device_grant(make_old("a")), "has_active_grants"),
+    "one that needs no consent": (lambda: make_old("a", skip_authorization=True), "skip_authorization"),
+    "a protected one": (lambda: make_old("protected"), "protected"),
+}
+
+
+@on_every_engine
+@pytest.mark.parametrize("story", STORIES)
+def test_each_application_is_judged_by_its_story(engine: EngineDatabase, story: str) -> None:
+    make, expected = STORIES[story]
+    make()
+    the_rule = rule(is_protected=lambda application: application.client_id == "protected")
+    verdicts = judge(the_rule, candidates(the_rule).values_list("pk", flat=True))
+    assert [verdict.as_dict()["reason"] for verdict in verdicts] == ([expected] if expected else [])
+    assert all(
+        verdict.as_dict()["deleted"] == (expected in ("dormant", "never_authorized")) for verdict in verdicts
+    )
+
+
+@on_every_engine
+def test_an_idle_refresh_token_does_not_keep_its_application(engine: EngineDatabase) -> None:
+    application = make_old("a")
+    give_refresh_token(application, access_token=give_token(application, created=100, expires=99))
+    with override_settings(OAUTH2_PROVIDER={"REFRESH_TOKEN_EXPIRE_SECONDS": 86400}):
+        [verdict] = judge(rule(), [application.pk])
+    assert verdict.as_dict()["reason"] == "dormant"
+
+
+def fill(application: Application) -> None:
+    """Give an application dead rows of every kind, pointing at each other, and a registration token."""
+    user, _ = get_user_model().objects.get_or_create(username="ann")
+    owner = {"application": application, "user": user}
+    spent = RefreshToken.objects.create(token=f"s{application.pk}", revoked=ago(100), **owner)
+    id_token = IDToken.objects.create(expires=ago(100), **owner)
+    access_token = AccessToken.objects.create(
+        token=f"a{application.pk}",
+        expires=ago(100),
+        id_token=id_token,
+        source_refresh_token=spent,
+        **owner,
+    )
+    RefreshToken.objects.create(
+        token=f"h{application.pk}", revoked=ago(99), access_token=access_token, **owner
+    )
+    IDToken.objects.create(expires=ago(-1), **owner)
+    Grant.objects.create(
+        code=f"{application.pk}", expires=ago(100), redirect_uri="https://a.example", **owner
+    )
+    DeviceGrant.objects.create(
+        device_code=f"{application.pk}", user_code="u", client_id=application.client_id, expires=ago(100)
+    )
+    for model in OWNED[:4]:
+        model.objects.update(created=ago(120))
+    give_token(application, created=200, expires=-9000, scope="oauth2_provider:registration")
+
+
+def remove(keys: list[Any], *, size: int = 2) -> Any:
+    from django.db import transaction
+
+    archive: list[Any] = []
+    while True:
+        with transaction.atomic():
+            if not +delete_dead_rows(rule(), keys, size=size):
+                break
+    with transaction.atomic():
+        verdicts, counts = remove_applications(rule(), keys, archive=archive.append)
+    return verdicts, counts, archive
+
+
+@on_every_engine
+def test_an_application_goes_with_all_it_has_and_its_neighbour_keeps_everything(
+    engine: EngineDatabase,
+) -> None:
+    gone, kept = make_old("gone", last_used=100), make_old("kept", last_used=10)
+    fill(gone)
+    fill(kept)
+    verdicts, counts, archive = remove([gone.pk, kept.pk])
+    assert [(verdict.application.client_id, verdict.kept) for verdict in verdicts] == [("gone", None)]
+    assert [application.client_id for application in archive] == ["gone"]
+    assert counts["oauth2_provider_application"] == 1
+    assert list(Application.objects.values_list("client_id", flat=True)) == ["kept"]
+    assert {model.__name__: model.objects.count() for model in OWNED} == {
+        "AccessToken": 2,
+        "RefreshToken": 2,
+        "IDToken": 2,
+        "Grant": 1,
+        "DeviceGrant": 1,
+    }
+
+
+@on_every_engine
+def test_dead_rows_go_a_few_at_a_time_and_live_ones_stay(engine: EngineDatabase) -> None:
+    application = make_old("a", last_used=100)
+    for number in range(5):
+        give_token(application, created=100 + number, expires=99)
+    live = give_token(application, created=1, expires=-1)
+    assert delete_dead_rows(rule(), [application.pk], size=3)["oauth2_provider_accesstoken"] == 3
+    assert delete_dead_rows(rule(), [application.pk], size=3)["oauth2_provider_accesstoken"] == 2
+    assert not delete_dead_rows(rule(), [application.pk], size=3)
+    assert AccessToken.objects.get().pk == live.pk
+
+
+@pytest.mark.django_db
+def test_a_connected_delete_signal_sees_each_application_go() -> None:
+    seen: list[str] = []
+
+    def listen(instance: Application, **kwargs: Any) -> None:
+        seen.append(instance.client_id)
+
+    application = make_old("gone", last_used=100)
+    fill(application)
+    post_delete.connect(listen, sender=Application)
+    try:
+        remove([application.pk])
+    finally:
+        post_delete.disconnect(listen, sender=Application)
+    assert seen == ["gone"]
+    assert not AccessToken.objects.exists()
+
+
+@on_every_engine
+def test_an_archived_application_comes_back_as_it_was(engine: EngineDatabase) -> None:
+    application = make_old(
+        "gone", last_used=100, user=make_user("owner"), client_secret="chosen by a person", name="Old friend"
+    )
+    before = Application.objects.filter(pk=application.pk).values().get()
+    document = json.loads(json.dumps(application_archive.archived(application)))
+    assert document[0]["fields"]["user"] == ["owner"]
+    remove([application.pk])
+    restored = application_archive.restore(document)
+    after = Application.objects.filter(pk=restored.pk).values().get()
+    assert after.pop("last_used") > NOW
+    before.pop("last_used")
+    assert after == before
+    with pytest.raises(application_archive.NotRestorable, match="There is an application with the client_id"):
+        application_archive.restore(document)
+
+
+@pytest.mark.django_db
+def test_a_secret_that_was_stored_plain_is_archived_as_a_hash_of_it() -> None:
+    application = make_old("plain", client_secret="in the clear", hash_client_secret=False)
+    document = application_archive.archived(application)
+    assert "in the clear" not in json.dumps(document)
+    application.delete()
+    restored = application_archive.restore(document)
+    from oauth2_provider.hashers import check_client_secret
+
+    assert check_client_secret("in the clear", restored.client_secret)
+    assert restored.hash_client_secret is True
