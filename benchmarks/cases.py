@@ -36,6 +36,15 @@ def _requests(kind: str) -> tuple[Contender, ...]:
     )
 
 
+def _indexes(work: str) -> tuple[Contender, ...]:
+    return tuple(
+        Contender(
+            name=name, side="ours", program="without_indexes", options=(("work", work), ("indexes", has))
+        )
+        for name, has in ((OURS, True), ("without the indexes", False))
+    )
+
+
 CLEARING = {"REFRESH_TOKEN_EXPIRE_SECONDS": 86400}
 WINDOWS_BY_PK = _clear("by_hand", LIMIT, by="pk")
 WINDOWS_BY_EXPIRES = _clear("by_hand", LIMIT, by="expires")
@@ -59,6 +68,23 @@ CASES = {
         mix="nothing",
         contenders=(*CLEAR_EXPIRED, WINDOWS_BY_EXPIRES),
         provider=CLEARING,
+    ),
+    "indexes_clear": Case(
+        title="what the indexes on what expires gain: the everyday case",
+        mix="everyday",
+        contenders=_indexes("clear"),
+        provider=CLEARING,
+    ),
+    "indexes_nothing": Case(
+        title="what they gain where nothing is expired",
+        mix="nothing",
+        contenders=_indexes("clear"),
+        provider=CLEARING,
+    ),
+    "indexes_issue": Case(
+        title="what they cost: 2,000 access tokens stored one by one",
+        mix="everyday",
+        contenders=_indexes("issue"),
     ),
     "engine": Case(
         title="clear_expired as a Run; the limit is calling clear_expired()",

@@ -18,6 +18,7 @@ from .cases import LIMIT, OURS, PEER, Case
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 DIRECTORY = ROOT / "docs" / "benchmarks"
+OTHER_COLOUR = "#888888"
 COLOURS = {PEER: "#9aa0a6", OURS: "#1a73e8", LIMIT: "#34a853"}
 
 
@@ -92,7 +93,7 @@ class Result:
             y = 34 + index * 30
             bars.append(
                 f'<text x="0" y="{y + 15}">{escape(name)}</text>'
-                f'<rect x="60" y="{y}" width="{420 * value / largest:.1f}" height="20" fill="{COLOURS[name]}"/>'
+                f'<rect x="60" y="{y}" width="{420 * value / largest:.1f}" height="20" fill="{COLOURS.get(name, OTHER_COLOUR)}"/>'
                 f'<text x="{66 + 420 * value / largest:.1f}" y="{y + 15}">{value:,.2f} {self.case.unit}</text>'
             )
         height = 40 + 30 * len(bars)
