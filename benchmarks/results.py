@@ -91,9 +91,10 @@ class Result:
         bars = []
         for index, (name, value) in enumerate(self.medians.items()):
             y = 34 + index * 30
+            colour = COLOURS.get(name, OTHER_COLOUR)
             bars.append(
                 f'<text x="0" y="{y + 15}">{escape(name)}</text>'
-                f'<rect x="60" y="{y}" width="{420 * value / largest:.1f}" height="20" fill="{COLOURS.get(name, OTHER_COLOUR)}"/>'
+                f'<rect x="60" y="{y}" width="{420 * value / largest:.1f}" height="20" fill="{colour}"/>'
                 f'<text x="{66 + 420 * value / largest:.1f}" y="{y + 15}">{value:,.2f} {self.case.unit}</text>'
             )
         height = 40 + 30 * len(bars)
