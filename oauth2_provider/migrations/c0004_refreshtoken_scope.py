@@ -14,8 +14,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="refreshtoken",
             name="scope",
-            field=models.TextField(
-                blank=True, default=None, editable=False, null=True, verbose_name="scope"
-            ),
+            field=models.TextField(blank=True, default=None, editable=False, null=True, verbose_name="scope"),
         ),
     ]
