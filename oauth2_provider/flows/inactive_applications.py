@@ -129,6 +129,8 @@ def remove_applications(
     list(applications.filter(pk__in=list(keys)).order_by("pk").select_for_update().values_list("pk"))
     verdicts = judge(rule, keys)
     going = [verdict.application for verdict in verdicts if verdict.kept is None]
+    if not going:
+        return verdicts, Counter()
     if slow_path_reasons(applications.model):
         return _remove_one_by_one(verdicts, archive)
     for application in going:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib.contenttypes.fields import GenericRelation
+from django.core.exceptions import EmptyResultSet
 from django.db import connections, models
 from django.db.models import QuerySet
 from django.db.models.signals import post_delete, pre_delete
@@ -43,9 +44,12 @@ def delete_rows(
     if followers is not None and slow_path_reasons(followers.model):
         followers = None
     references = [*_back_references(rows.model)] if is_held else []
-    if connections[rows.db].vendor == "postgresql":
-        return postgresql.delete_rows(rows, references=references, followers=followers)
-    return _delete_in_steps(rows, references, followers)
+    try:
+        if connections[rows.db].vendor == "postgresql":
+            return postgresql.delete_rows(rows, references=references, followers=followers)
+        return _delete_in_steps(rows, references, followers)
+    except EmptyResultSet:  # the condition cannot be met: `pk__in=[]`
+        return Counter()
 
 
 def slow_path_reasons(model: type[models.Model]) -> list[str]:
