@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from . import runs
+from .advice import table_states
 from .exceptions import InvalidArguments, MaintenanceError, UnknownOperation
 from .forms import run_now_form
 from .models import CONTROLS, Run, RunEvent, Trigger
@@ -129,7 +130,8 @@ class RunAdmin(admin.ModelAdmin):
     ) -> HttpResponse:
         run = self.get_object(request, object_id)
         actions = fitting_actions(run) if run is not None and may_control(request.user) else []
-        context = {**(extra_context or {}), "run_actions": actions}
+        states = table_states(run) if run is not None and not run.is_active else []
+        context = {**(extra_context or {}), "run_actions": actions, "table_states": states}
         return super().change_view(request, object_id, form_url, context)
 
     def run_now_view(self, request: HttpRequest, operation: str) -> HttpResponse:
