@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 
 from . import views
 
@@ -43,4 +43,14 @@ base_urlpatterns = [
     path("introspect/", views.IntrospectTokenView.as_view(), name="introspect"),
 ]
 
-urlpatterns = [*metadata_urlpatterns, *base_urlpatterns]
+oidc_urlpatterns = [
+    re_path(
+        r"^\.well-known/openid-configuration/?$",
+        views.ConnectDiscoveryInfoView.as_view(),
+        name="oidc-connect-discovery-info",
+    ),
+    path(".well-known/jwks.json", views.JwksInfoView.as_view(), name="jwks-info"),
+    path("userinfo/", views.UserInfoView.as_view(), name="user-info"),
+]
+
+urlpatterns = [*metadata_urlpatterns, *base_urlpatterns, *oidc_urlpatterns]

@@ -23,6 +23,7 @@ from .bearer import BearerHooks
 from .clients import ClientHooks
 from .grant_types import GRANT_TYPE_MAPPING
 from .grants import GrantHooks
+from .openid import OpenIDHooks
 from .resources import is_valid_resource_uri, validate_resource_as_url_prefix
 from .revocation import RevocationHooks
 from .tokens import TokenHooks
@@ -45,7 +46,14 @@ _MODELS = {
 
 
 class OAuth2Validator(  # type: ignore[misc]  # the stubs are narrower than oauthlib
-    ClientHooks, AuthorizationHooks, GrantHooks, TokenHooks, RevocationHooks, BearerHooks, RequestValidator
+    ClientHooks,
+    AuthorizationHooks,
+    GrantHooks,
+    TokenHooks,
+    RevocationHooks,
+    BearerHooks,
+    OpenIDHooks,
+    RequestValidator,
 ):
     """All hooks; subclass it and override what you need."""
 

@@ -93,14 +93,16 @@ class TokenHooks:
         self, expires: Any, request: Any, token: dict[str, Any], source_refresh_token: Any = None
     ) -> Any:
         """Store the access token and keep it as `access_token_instance`."""
-        id_token = token.get("id_token")
+        id_token = getattr(request, "id_token_instance", None)
+        if id_token is None and token.get("id_token"):
+            id_token = self._load_id_token(token["id_token"])  # type: ignore[attr-defined]
         access_token = get_access_token_model()(
             user=request.user,
             scope=token["scope"],
             expires=expires,
             application=request.client,
             source_refresh_token=source_refresh_token,
-            id_token=self._load_id_token(id_token) if id_token else None,  # type: ignore[attr-defined]
+            id_token=id_token,
             resource=list(getattr(request, "resource", None) or []),
         )
         self._set_token_value(access_token, token["access_token"])

@@ -16,13 +16,16 @@ from .generic import (
 )
 from .introspect import IntrospectTokenView
 from .metadata import OAuthProtectedResourceMetadataView, OAuthServerMetadataView
+from .oidc import ConnectDiscoveryInfoView, JwksInfoView, UserInfoView
 
 __all__ = [
     "AuthorizationView",
     "ClientProtectedResourceMetadataView",
     "ClientProtectedResourceView",
     "ClientProtectedScopedResourceView",
+    "ConnectDiscoveryInfoView",
     "IntrospectTokenView",
+    "JwksInfoView",
     "OAuthProtectedResourceMetadataView",
     "OAuthServerMetadataView",
     "ProtectedResourceMetadataView",
@@ -33,4 +36,5 @@ __all__ = [
     "ScopedProtectedResourceMetadataView",
     "ScopedProtectedResourceView",
     "TokenView",
+    "UserInfoView",
 ]

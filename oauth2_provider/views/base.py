@@ -20,6 +20,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 from oauthlib.oauth2 import InvalidRequestFatalError
+from oauthlib.oauth2.rfc6749.errors import ConsentRequired
 
 from ..bcp import bcp_compliant
 from ..compat import login_exempt
@@ -115,8 +116,12 @@ class AuthorizationView(BaseAuthorizationView, FormView):
             return self.handle_prompt_create()
         oauth_request = _carry_over(credentials)
         application = oauth_request.client
-        if self._needs_no_consent(oauth_request, scopes):
+        is_granted = "consent" not in prompts and self._needs_no_consent(oauth_request, scopes)
+        if is_granted or ("none" in prompts and "openid" in scopes and oauth2_settings.OIDC_ENABLED):
+            # under prompt=none oauthlib has asked validate_silent_authorization
             return self._respond(application, " ".join(scopes), credentials, allow=True)
+        if "none" in prompts:
+            return self.error_response(OAuthToolkitError(ConsentRequired(request=oauth_request)), application)
         return self._ask(application, scopes, credentials)
 
     def get_initial(self) -> dict[str, Any]:

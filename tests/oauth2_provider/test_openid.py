@@ -1,0 +1,213 @@
+"""OpenID Connect: ID tokens, UserInfo, discovery, keys, silent requests (OpenID Connect Core 1.0, Discovery 1.0)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.test import Client
+from joserfc import jwt
+from joserfc.jwk import KeySet, OctKey
+from jwcrypto import jwk
+
+from oauth2_provider.models import AccessToken, Application, IDToken
+from oauth2_provider.oauth2_validators import OAuth2Validator
+
+from .conftest import CHALLENGE, RegisteredClient
+
+Register = Callable[..., RegisteredClient]
+HERE = "tests.oauth2_provider.test_openid"
+KEY = jwk.JWK.generate(kty="RSA", size=2048).export_to_pem(private_key=True, password=None).decode()
+RETIRED = jwk.JWK.generate(kty="RSA", size=2048).export_to_pem(private_key=True, password=None).decode()
+
+
+class ClaimingValidator(OAuth2Validator):
+    def get_additional_claims(self):  # type: ignore[no-untyped-def]
+        return {"email": lambda request: request.user.email, "given_name": lambda request: "Some"}
+
+
+@pytest.fixture
+def oidc(settings: Any) -> dict[str, Any]:
+    settings.OAUTH2_PROVIDER = {
+        "OIDC_ENABLED": True,
+        "OIDC_RSA_PRIVATE_KEY": KEY,
+        "OIDC_RSA_PRIVATE_KEYS_INACTIVE": [RETIRED],
+        "SCOPES": {"openid": "Know who you are", "email": "Your mail address", "read": "Read"},
+    }
+    return settings.OAUTH2_PROVIDER
+
+
+@pytest.fixture
+def relying_party(oidc: Any, register: Register) -> RegisteredClient:
+    return register(algorithm=Application.RS256_ALGORITHM)
+
+
+def verified(client: Client, token: str) -> dict[str, Any]:
+    """Return the claims of an ID token as another library verifies it."""
+    keys = KeySet.import_key_set(client.get("/o/.well-known/jwks.json").json())
+    claims = jwt.decode(token, keys, algorithms=["RS256"]).claims
+    jwt.JWTClaimsRegistry().validate(claims)
+    return claims
+
+
+def test_an_id_token_says_who_logged_in(
+    client: Client, relying_party: RegisteredClient, exchange: Any, user: Any
+) -> None:
+    """OpenID Connect Core 1.0 sections 2 and 3.1.3.6."""
+    tokens = exchange(relying_party, scope="openid", nonce="a nonce")
+    claims = verified(client, tokens["id_token"])
+    row = IDToken.objects.get()
+    user.refresh_from_db()
+    digest = hashlib.sha256(tokens["access_token"].encode()).digest()[:16]
+    assert claims == {
+        "iss": "http://testserver/o",
+        "sub": str(user.pk),
+        "aud": relying_party.application.client_id,
+        "exp": int(row.expires.timestamp()),
+        "iat": claims["iat"],
+        "auth_time": int(user.last_login.timestamp()),
+        "nonce": "a nonce",
+        "at_hash": base64.urlsafe_b64encode(digest).decode().rstrip("="),
+        "jti": str(row.jti),
+    }
+    assert AccessToken.objects.get().id_token == row
+
+
+def test_a_symmetric_key_signs_as_well(oidc: Any, register: Register, exchange: Any) -> None:
+    """OpenID Connect Core 1.0 section 10.1: the client secret is the key."""
+    registered = register(algorithm=Application.HS256_ALGORITHM, hash_client_secret=False)
+    token = exchange(registered, scope="openid")["id_token"]
+    claims = jwt.decode(token, OctKey.import_key(registered.secret), algorithms=["HS256"]).claims
+    assert claims["aud"] == registered.application.client_id
+
+
+def test_without_the_scope_openid_there_is_no_id_token(
+    relying_party: RegisteredClient, exchange: Any
+) -> None:
+    """OpenID Connect Core 1.0 section 3.1.2.1: the behaviour is unspecified; nothing is issued."""
+    assert "id_token" not in exchange(relying_party, scope="read")
+    assert not IDToken.objects.exists()
+
+
+def test_userinfo_lets_out_what_the_scopes_cover(
+    client: Client, relying_party: RegisteredClient, exchange: Any, user: Any, settings: Any, oidc: Any
+) -> None:
+    """OpenID Connect Core 1.0 sections 5.3.2 (sub MUST always be returned) and 5.4."""
+    settings.OAUTH2_PROVIDER = {**oidc, "OAUTH2_VALIDATOR_CLASS": f"{HERE}.ClaimingValidator"}
+    user.email = "someone@example.org"
+    user.save()
+    token = exchange(relying_party, scope="openid email")["access_token"]
+    headers = {"authorization": f"Bearer {token}"}
+    for answer in (client.get("/o/userinfo/", headers=headers), client.post("/o/userinfo/", headers=headers)):
+        assert answer.json() == {"sub": str(user.pk), "email": "someone@example.org"}
+        assert answer["Access-Control-Allow-Origin"] == "*"
+    discovered = client.get("/o/.well-known/openid-configuration").json()
+    assert discovered["claims_supported"] == ["sub", "email", "given_name"]
+
+
+def test_userinfo_refuses_other_tokens(
+    client: Client, relying_party: RegisteredClient, exchange: Any
+) -> None:
+    """OpenID Connect Core 1.0 section 5.3.3; RFC 6750 section 3."""
+    token = exchange(relying_party, scope="read")["access_token"]
+    for headers in ({}, {"authorization": "Bearer x"}, {"authorization": f"Bearer {token}"}):
+        answer = client.get("/o/userinfo/", headers=headers)
+        assert answer.status_code == 401
+        assert answer["WWW-Authenticate"].startswith("Bearer ")
+    assert client.options("/o/userinfo/")["Access-Control-Allow-Headers"] == "Authorization"
+
+
+def test_discovery_names_endpoints_that_answer(client: Client, oidc: Any, db: None) -> None:
+    """OpenID Connect Discovery 1.0 sections 3 and 4."""
+    for path in ("/o/.well-known/openid-configuration", "/o/.well-known/openid-configuration/"):
+        document = client.get(path).json()
+    assert document["issuer"] == "http://testserver/o"
+    assert document["id_token_signing_alg_values_supported"] == ["RS256", "HS256"]
+    for name in [name for name in document if name.endswith("_endpoint") or name == "jwks_uri"]:
+        assert client.get(document[name]).status_code != 404
+
+
+def test_retired_keys_stay_published(client: Client, oidc: Any) -> None:
+    """OpenID Connect Core 1.0 section 10.1.1."""
+    answer = client.get("/o/.well-known/jwks.json")
+    expected = [jwk.JWK.from_pem(pem.encode()).thumbprint() for pem in (KEY, RETIRED)]
+    assert [key["kid"] for key in answer.json()["keys"]] == expected
+    assert all("d" not in key for key in answer.json()["keys"])
+    assert "max-age=3600" in answer["Cache-Control"]
+
+
+@pytest.mark.parametrize("path", ["openid-configuration", "jwks.json"])
+def test_nothing_is_there_unless_enabled(client: Client, path: str) -> None:
+    assert client.get(f"/o/.well-known/{path}").status_code == 404
+    assert client.get("/o/userinfo/").status_code == 404
+
+
+def silent(client: Client, registered: RegisteredClient, **parameters: str) -> dict[str, str]:
+    query = {
+        "response_type": "code",
+        "client_id": registered.application.client_id,
+        "scope": "openid",
+        "prompt": "none",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+        **parameters,
+    }
+    answer = client.get("/o/authorize/", query)
+    assert answer.status_code == 302, answer.content
+    return {name: values[0] for name, values in parse_qs(urlsplit(answer["Location"]).query).items()}
+
+
+def test_a_silent_request_is_answered_without_a_page(
+    client: Client, relying_party: RegisteredClient, exchange: Any, user: Any
+) -> None:
+    """OpenID Connect Core 1.0 section 3.1.2.1: prompt=none MUST NOT display any user interface pages."""
+    assert silent(client, relying_party)["error"] == "login_required"
+    client.force_login(user)
+    assert silent(client, relying_party)["error"] == "consent_required"
+    assert silent(client, relying_party, scope="read")["error"] == "consent_required"
+    tokens = exchange(relying_party, scope="openid")
+    assert "code" in silent(client, relying_party)
+    assert "code" in silent(client, relying_party, id_token_hint=tokens["id_token"])
+    assert silent(client, relying_party, prompt="none login")["error"] == "invalid_request"
+
+
+def test_a_hint_at_another_user_needs_a_login(
+    client: Client, relying_party: RegisteredClient, exchange: Any, django_user_model: Any
+) -> None:
+    """OpenID Connect Core 1.0 section 3.1.2.1, id_token_hint."""
+    token = exchange(relying_party, scope="openid")["id_token"]
+    client.force_login(django_user_model.objects.create_user("another"))
+    for hint in (token, token[:-4] + "AAAA", "no.jwt.token", "x"):
+        assert silent(client, relying_party, id_token_hint=hint)["error"] in (
+            "login_required",
+            "consent_required",
+        )
+
+
+def test_an_implicit_request_may_ask_for_both_tokens(
+    client: Client, oidc: Any, register: Register, authorize: Any
+) -> None:
+    """OpenID Connect Core 1.0 section 3.2.2.5."""
+    registered = register(
+        authorization_grant_type=Application.GRANT_IMPLICIT, algorithm=Application.RS256_ALGORITHM
+    )
+    answer = authorize(registered, scope="openid", response_type="id_token token", nonce="n")
+    assert verified(client, answer["id_token"])["nonce"] == "n"
+    assert AccessToken.objects.get().token == answer["access_token"]
+
+
+def test_a_hybrid_request_gets_a_code_and_an_id_token_of_it(
+    client: Client, oidc: Any, register: Register, authorize: Any
+) -> None:
+    """OpenID Connect Core 1.0 section 3.3.2.11: c_hash."""
+    registered = register(
+        authorization_grant_type=Application.GRANT_OPENID_HYBRID, algorithm=Application.RS256_ALGORITHM
+    )
+    answer = authorize(registered, scope="openid", response_type="code id_token", nonce="n")
+    digest = hashlib.sha256(answer["code"].encode()).digest()[:16]
+    c_hash = verified(client, answer["id_token"])["c_hash"]
+    assert c_hash == base64.urlsafe_b64encode(digest).decode().rstrip("=")
