@@ -146,7 +146,7 @@ def test_too_little_scope_is_insufficient(server: AuthorizationServer, get: Any)
     [
         (500, {}),
         (401, {}),
-        (302, live()),
+        (302, live(exp=4102444800)),
         (200, b"no json"),
         (200, ["list"]),
         (200, {}),
