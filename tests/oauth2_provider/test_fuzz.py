@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -56,14 +56,17 @@ KNOWN = {
     "token": ["an access token", "a refresh token"],
     "token_type_hint": ["access_token", "refresh_token"],
     "access_token": ["an access token"],
-    "scope": ["read", "read write", " ", "read  read"],
+    "scope": ["read", "read write", " ", "read  read", "openid", "openid read"],
     "state": ["a state"],
     "nonce": ["n", "n" * 300],
     "resource": ["https://api.example/", "urn:x", "https://[", "x"],
     "response_mode": ["query", "fragment", "form_post"],
     "prompt": ["login", "none", "consent"],
     "approval_prompt": ["auto", "force"],
-    "claims": ["{}", "[", "null"],
+    "claims": ["{}", "[", "null", "5", '{"userinfo": {}}'],
+    "id_token_hint": ["x", "a.b.c", "e30.e30.e30", "e30.eyJhdWQiOiAid2ViIn0.e30", "e30.eyJhdWQiOiA1fQ.x"],
+    "max_age": ["0", "x"],
+    "display": ["page"],
     "username": ["someone"],
     "password": ["a password"],
     "consent": ["a:b:c"],
@@ -210,13 +213,28 @@ def test_the_introspection_endpoint_answers_all(
 
 
 @on_every_engine
+@pytest.mark.parametrize("is_openid", [False, True], ids=["OAuth", "OpenID"])
 @given(method=st.sampled_from(["GET", "GET", "POST"]), query=queries, body=bodies)
 @briefly
 def test_the_authorization_endpoint_redirects_to_the_client_or_nowhere(
-    engine: EngineDatabase, site: Client, method: str, query: str, body: Body
+    engine: EngineDatabase, site: Client, is_openid: bool, method: str, query: str, body: Body
 ) -> None:
     """RFC 6749 section 4.1.2.1."""
-    answer = send(site, method, "/o/authorize/", query, body, {})
+    scopes = {"openid": "Who you are", "read": "Read", "write": "Write"}
+    with override_settings(OAUTH2_PROVIDER={"OIDC_ENABLED": is_openid, "SCOPES": scopes}):
+        answer = send(site, method, "/o/authorize/", query, body, {})
     assert answer.status_code in (200, 302, 400)
     if answer.status_code == 302:
         assert answer["Location"].startswith((REDIRECT_URI, "/accounts/login/?next="))
+
+
+@on_every_engine
+@given(method=st.sampled_from(["GET", "POST"]), query=queries, body=bodies, request_headers=headers)
+@briefly
+def test_userinfo_answers_all(
+    engine: EngineDatabase, site: Client, method: str, query: str, body: Body, request_headers: dict[str, str]
+) -> None:
+    """OpenID Connect Core 1.0 section 5.3.3."""
+    with override_settings(OAUTH2_PROVIDER={"OIDC_ENABLED": True, "SCOPES": {"openid": "Who you are"}}):
+        answer = send(site, method, "/o/userinfo/", query, body, request_headers)
+    assert answer.status_code in (200, 400, 401)
