@@ -28,10 +28,11 @@ from kombu.exceptions import OperationalError
 
 from maintenance import runs
 from maintenance.dispatch import ADVANCE
-from maintenance.models import ACTIVE, Run, RunStatus, Trigger
+from maintenance.models import ACTIVE, ArchivedApplication, Run, RunStatus, Trigger
 from maintenance.operations import Job, get_operation
 from oauth2_provider.models import (
     AccessToken,
+    Application,
     DeviceGrant,
     Grant,
     IDToken,
@@ -46,7 +47,8 @@ from worker.demo import create_demo
 pytestmark = [pytest.mark.journey, pytest.mark.redis, pytest.mark.timeout(600)]
 
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "1"))
-FAULTS = 6
+FAULTS = 3
+"""For each operation."""
 MODELS = (AccessToken, RefreshToken, IDToken, Grant, DeviceGrant, PushedAuthorizationRequest, Run)
 TOKEN_LIFETIMES = {"REFRESH_TOKEN_EXPIRE_SECONDS": 30 * 24 * 3600, "REFRESH_TOKEN_REUSE_PROTECTION": True}
 """What the site of the journeys has too."""
@@ -65,7 +67,13 @@ def state() -> dict[str, set[Any]]:
     """Return what is stored: the keys of every table, and which refresh tokens are revoked."""
     keys = {model.__name__: set(model.objects.values_list("pk", flat=True)) for model in MODELS}
     revoked = RefreshToken.objects.filter(revoked__isnull=False)
-    return {**keys, "revoked": set(revoked.values_list("pk", flat=True))}
+    return {
+        **keys,
+        "revoked": set(revoked.values_list("pk", flat=True)),
+        "clients": set(Application.objects.values_list("client_id", flat=True)),
+        "archived": set(Counter(ArchivedApplication.objects.values_list("client_id", flat=True)).items()),
+        "migrated": set(AccessToken.objects.filter(scope__contains="profile").values_list("pk", flat=True)),
+    }
 
 
 def uninterrupted(work: list[tuple[str, dict[str, Any]]]) -> tuple[dict[str, set[Any]], list[Counter[str]]]:
@@ -74,15 +82,38 @@ def uninterrupted(work: list[tuple[str, dict[str, Any]]]) -> tuple[dict[str, set
     with override_settings(OAUTH2_PROVIDER=TOKEN_LIFETIMES), transaction.atomic():
         for name, arguments in work:
             operation = get_operation(name)
-            job = Job(arguments=operation.clean(arguments), cutoff=timezone.now())
+            record = Run.objects.create(operation=name, trigger=Trigger.CODE)
+            job = Job(arguments=operation.clean(arguments), cutoff=timezone.now(), run_id=str(record.pk))
             counts.append(Counter[str]())
             for stage in operation.stages(job):
                 position = stage.begin()
                 while position is not None and (result := stage.work(position, 1000)) is not None:
                     position, _ = result.position, counts[-1].update(result.counts)
         after = state()
+        after["Run"] -= set(Run.objects.filter(status=RunStatus.ENQUEUED).values_list("pk", flat=True))
         transaction.set_rollback(True)
     return after, [+count for count in counts]
+
+
+def make_forgotten_applications(number: int) -> None:
+    """Store applications that nobody used for a year, each with tokens that are over."""
+    long_ago = timezone.now() - timedelta(days=400)
+    for index in range(number):
+        application = Application.objects.create(
+            name=f"Forgotten {index}",
+            client_secret="",
+            client_type=Application.CLIENT_PUBLIC,
+            authorization_grant_type=Application.GRANT_AUTHORIZATION_CODE,
+        )
+        AccessToken.objects.bulk_create(
+            AccessToken(
+                token=f"{index} {n}", token_checksum=f"{index} {n}", expires=long_ago, application=application
+            )
+            for n in range(20)
+        )
+    forgotten = Application.objects.filter(name__startswith="Forgotten")
+    AccessToken.objects.filter(application__in=forgotten).update(created=long_ago)
+    forgotten.update(created=long_ago)
 
 
 class Chaos:
@@ -144,6 +175,7 @@ def test_what_goes_under_faults_is_what_goes_without(
     engine: EngineDatabase, tmp_path: Path, seed: int
 ) -> None:
     create_demo(tokens=4000)
+    make_forgotten_applications(30)
     users = list(get_user_model().objects.order_by("pk").values_list("pk", flat=True)[10:20])
     old = timezone.now() - timedelta(days=400)
     for _ in range(300):
@@ -152,8 +184,13 @@ def test_what_goes_under_faults_is_what_goes_without(
     Run.objects.update(created=old)
     second = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.SECONDS)
     PeriodicTask.objects.filter(task="maintenance.tasks.sweep").update(interval=second, expire_seconds=10)
-    work = [("revoke_user_tokens", {"user_ids": users}), ("clear_expired", {}), ("purge_runs", {})]
-    # what one of them takes the other does not count: they work on rows of their own, or one after the other
+    work = [
+        ("revoke_user_tokens", {"user_ids": users}),
+        ("migrate_token_scopes", {"old": "write", "new": "write profile", "force": True}),
+        ("cleanup_inactive_applications", {}),
+        ("clear_expired", {}),
+        ("purge_runs", {}),
+    ]
     expected, counts = uninterrupted(work)
 
     site = Site(tmp_path, engine.url, MAINTENANCE=json.dumps(SETTINGS))
@@ -178,6 +215,7 @@ def test_what_goes_under_faults_is_what_goes_without(
         site.stop()
     for run in made:
         run.refresh_from_db()
+    assert len(chaos.done) >= len(work), "the runs were over before anything struck"
     assert [run.status for run in made] == [RunStatus.SUCCEEDED] * len(made), chaos.done
     after = state()
     after["Run"] -= {run.pk for run in made} | {shard.pk for run in made for shard in run.shard_runs.all()}
