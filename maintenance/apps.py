@@ -11,7 +11,8 @@ class MaintenanceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, operations
+        from . import checks, operations, receivers
 
         operations.register_defaults()
         checks.register_checks()
+        receivers.connect_receivers()

@@ -10,7 +10,9 @@ from django.db import router, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from .exceptions import UnknownOperation
 from .models import Run
+from .operations import OperationKind, get_operation
 from .settings import maintenance_settings
 
 logger = logging.getLogger(__name__)
@@ -33,7 +35,11 @@ def send(run: Run) -> bool:
     """Send the message for `run` now; returns whether the broker took it."""
     try:
         current_app.send_task(
-            ADVANCE, args=[str(run.pk)], queue=maintenance_settings.QUEUE, **PUBLISH_OPTIONS
+            ADVANCE,
+            args=[str(run.pk)],
+            queue=maintenance_settings.QUEUE,
+            priority=_priority(run),
+            **PUBLISH_OPTIONS,
         )
     except (OperationalError, OSError) as error:
         logger.warning(
@@ -43,3 +49,16 @@ def send(run: Run) -> bool:
         return False
     Run.objects.filter(pk=run.pk).update(sent=timezone.now())
     return True
+
+
+def _priority(run: Run) -> int:
+    """Return the priority of the run's messages: security before hygiene."""
+    try:
+        kind = get_operation(run.operation).kind
+    except UnknownOperation:  # no longer installed: whoever works the run will say so on it
+        kind = OperationKind.HYGIENE
+    priorities = {
+        OperationKind.SECURITY: maintenance_settings.PRIORITY_SECURITY,
+        OperationKind.HYGIENE: maintenance_settings.PRIORITY_HYGIENE,
+    }
+    return int(priorities[kind])

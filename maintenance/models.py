@@ -129,6 +129,8 @@ class Run(models.Model):
     reason = models.TextField(_("reason"), blank=True)
     dry_run = models.BooleanField(_("dry run"), default=False)
     active_key = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    is_requested_again = models.BooleanField(default=False, editable=False)
+    """Somebody asked for the same work since its cutoff: what must cover that request makes another pass."""
 
     shards = models.PositiveSmallIntegerField(_("shards"), default=1)
     parent = models.ForeignKey(
@@ -211,6 +213,7 @@ class RunEvent(models.Model):
 
     class Kind(models.TextChoices):
         ENQUEUED = "enqueued", _("Enqueued")
+        REQUESTED = "requested", _("Requested again")
         STARTED = "started", _("Slice started")
         WINDOW_RESIZED = "window_resized", _("Window resized")
         RETRIED = "retried", _("Window tried again")

@@ -96,6 +96,12 @@ class RunRecord:
         if not rows.filter(status__in=HELD_BY_WORKER).update(**changes):
             raise FencedOut
 
+    def answer_requests(self) -> None:
+        """Take note of those who asked again; the cutoff that is read after this covers them."""
+        rows = Run.objects.using(self.alias).filter(pk=self.run.pk, fence=self.run.fence)
+        if not rows.update(is_requested_again=False):
+            raise FencedOut
+
     def leave(self, status: RunStatus, kind: RunEvent.Kind, *, text: str = "", **values: Any) -> None:
         """Change the status, and release the run where it is no worker's any more.
 

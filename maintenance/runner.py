@@ -13,6 +13,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -31,7 +32,7 @@ from .database import keep_run_row_unlocked, reset_timeouts, set_timeouts
 from .dispatch import send
 from .exceptions import FencedOut, ShardFailed
 from .models import ENDED, WAITING, Run, RunEvent, RunStatus
-from .operations import Job, OperationKind, Stage, get_operation
+from .operations import Job, Operation, OperationKind, Stage, get_operation
 from .record import RunRecord
 from .settings import maintenance_settings
 from .signals import run_started
@@ -120,12 +121,39 @@ class Runner:
                 if not self._is_sharded:
                     self._advance_stage()
                 continue
-            left = operation.remaining(job) if self.run.parent_id is None else 0
-            if not left:
-                self.record.leave(RunStatus.SUCCEEDED, RunEvent.Kind.SUCCEEDED, progress=1.0)
+            if left := self._remaining(operation, job):
+                self.record.note(RunEvent.Kind.NOTE, text=f"{left} rows left: another pass")
+                self._save(self._fresh_cursor(job))
+            elif self._succeed(operation):
                 return
-            self.record.note(RunEvent.Kind.NOTE, text=f"{left} rows left: another pass")
+            elif self.run.is_requested_again:
+                job = self._begin_again(operation)
+
+    def _remaining(self, operation: Operation, job: Job) -> int:
+        return operation.remaining(job) if self.run.parent_id is None else 0
+
+    def _succeed(self, operation: Operation) -> bool:
+        """End the run; False where it must not: somebody asked for what it does since its cutoff, or to stop it.
+
+        Only a security operation owes anything to those who asked after it had begun.
+        """
+        self.record.leave(
+            RunStatus.SUCCEEDED,
+            RunEvent.Kind.SUCCEEDED,
+            unless_requested_again=operation.kind is OperationKind.SECURITY,
+            progress=1.0,
+        )
+        return self.run.status == RunStatus.SUCCEEDED
+
+    def _begin_again(self, operation: Operation) -> Job:
+        """Go back to the first stage with a cutoff that covers every request so far; returns the job with it."""
+        with transaction.atomic(using=self.record.alias):
+            self.record.answer_requests()  # holds the row: who asks from here on is answered by yet another pass
+            job = replace(self._job(), cutoff=timezone.now())
+            self.stages = operation.stages(job)
             self._save(self._fresh_cursor(job))
+        self.record.note(RunEvent.Kind.NOTE, text="requested again: another pass")
+        return job
 
     def _is_stopped(self, started: float) -> bool:
         """Act on what somebody asked for, on the end of the slice and on throttles; True: the slice is over."""

@@ -84,9 +84,9 @@ def request_run(
     try:
         with transaction.atomic(using=alias):
             run.save(using=alias, force_insert=True)
-            note(run, RunEvent.Kind.ENQUEUED, actor=_actor(trigger, requested_by), text=reason)
+            note(run, RunEvent.Kind.ENQUEUED, actor=_actor(run), text=reason)
     except IntegrityError:
-        active = Run.objects.using(alias).filter(active_key=run.active_key).first()
+        active = _join_active(run)
         if active is None:
             return request_run(
                 operation,
@@ -97,7 +97,6 @@ def request_run(
                 shards=shards,
                 dispatch=dispatch,
             )
-        active.is_new = False  # type: ignore[attr-defined]
         return active
     run.is_new = True  # type: ignore[attr-defined]
     logger.info("run enqueued", extra={"action": "run_enqueued", "run": str(run.pk), "operation": operation})
@@ -160,12 +159,13 @@ def move(
     *,
     from_: Iterable[RunStatus] | None = None,
     fence: int | None = None,
+    unless_requested_again: bool = False,
     **values: Any,
 ) -> Run:
     """Change the status of `run` to `to` and set `values`, if an arrow of the table leads there.
 
-    With `fence` only if the row still has that one. Raises TransitionRefused where the row stands elsewhere. `run`
-    is fresh afterwards.
+    With `fence` only if the row still has that one; `unless_requested_again` only if nobody asked for it again.
+    Raises TransitionRefused where the row stands elsewhere. `run` is fresh afterwards.
     """
     allowed = statuses_before(to) if from_ is None else [s for s in from_ if to in TRANSITIONS[s]]
     if to in ENDED:
@@ -173,6 +173,8 @@ def move(
     rows = _rows(run).filter(status__in=allowed)
     if fence is not None:
         rows = rows.filter(fence=fence)
+    if unless_requested_again:
+        rows = rows.filter(is_requested_again=False)
     changed = rows.update(status=to, **values)
     run.refresh_from_db()
     if not changed:
@@ -202,6 +204,18 @@ def sweep() -> list[Run]:
     for run in swept:
         send(run)
     return swept
+
+
+def _join_active(run: Run) -> Run | None:
+    """Return the active run of the same work, told that it was asked for again; None where that has just ended."""
+    same_work = Run.objects.using(router.db_for_write(Run)).filter(active_key=run.active_key)
+    if not same_work.update(is_requested_again=True):
+        return None
+    active = same_work.first()
+    if active is not None:
+        active.is_new = False  # type: ignore[attr-defined]
+        note(active, RunEvent.Kind.REQUESTED, actor=_actor(run), text=run.reason)
+    return active
 
 
 def _ask(run: Run, control: str, *, at_once: RunStatus, after_window: RunStatus) -> None:
@@ -281,8 +295,10 @@ def _announce_end(run: Run) -> None:
     )
 
 
-def _actor(trigger: Trigger, requested_by: Any) -> str:
-    return requested_by.get_username() if requested_by is not None else str(trigger.label)
+def _actor(run: Run) -> str:
+    return (
+        run.requested_by.get_username() if run.requested_by is not None else str(Trigger(run.trigger).label)
+    )
 
 
 def _rows(run: Run) -> QuerySet[Run]:

@@ -26,6 +26,8 @@ DEFAULTS: dict[str, Any] = {
     "LEASE_SECONDS": 60.0,  # how long a run belongs to a worker that says nothing
     "MAXIMUM_LOSSES": 3,  # workers lost in a row without progress before a run fails
     "QUEUE": "maintenance",
+    "PRIORITY_SECURITY": 0,  # of messages, as the broker counts: with Redis, 0 goes before 9
+    "PRIORITY_HYGIENE": 6,
     # -- throttles, for hygiene operations only
     "NICE_RATIO": 0.0,  # seconds of rest for each second of work
     "TIME_WINDOW": None,  # "01:00-05:00"

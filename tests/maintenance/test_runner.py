@@ -100,7 +100,7 @@ def test_a_second_request_for_the_same_work_gets_the_active_run(engine: EngineDa
 
 @pytest.mark.django_db
 def test_bad_requests_are_refused_before_a_run_exists() -> None:
-    with pytest.raises(UnknownOperation, match="There are: clear_expired"):
+    with pytest.raises(UnknownOperation, match="There are: cleanup_inactive_applications, clear_expired"):
         runs.enqueue("clear_everything")
     with pytest.raises(InvalidArguments, match="takes no such argument"):
         runs.enqueue("clear_expired", days=3)

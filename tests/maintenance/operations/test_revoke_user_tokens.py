@@ -11,6 +11,7 @@ from maintenance.exceptions import InvalidArguments
 from maintenance.models import Run, RunStatus
 from maintenance.operations import Job, batch_revoke_user_tokens, get_operation
 from maintenance.runner import run_here
+from maintenance.tasks import revoke_user_tokens
 from oauth2_provider.models import AccessToken
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine
@@ -134,3 +135,32 @@ def test_a_user_who_is_deleted_before_the_run_begins_leaves_nothing_to_do_and_no
     assert (run.status, run.rows) == (RunStatus.SUCCEEDED, 0)
     kept.pop("spent")
     assert len(working(kept.values())) == len(kept)
+
+
+@on_every_engine
+def test_who_asks_again_while_a_run_is_at_it_is_covered_by_it(engine: EngineDatabase) -> None:
+    ann, client = make_user("ann"), make_client("one")
+    give_credentials(ann, client, "before")
+    run = runs.enqueue("revoke_user_tokens", user_id=ann.pk)
+    later: list[dict[str, Any]] = []
+
+    def log_in_and_ask_again(_: Run) -> None:
+        if not later:
+            later.append(give_credentials(ann, client, "later"))
+            again = runs.enqueue("revoke_user_tokens", user_id=ann.pk)
+            assert (again.pk, again.is_new) == (run.pk, False)
+
+    run = run_here(run, window_rows=1, on_window=log_in_and_ask_again)
+    later[0].pop("spent")
+    assert run.status == RunStatus.SUCCEEDED
+    assert working(later[0].values()) == set()
+    assert [event.kind for event in run.events.all()].count("requested") == 1
+
+
+def test_the_task_does_a_small_one_at_once(db: None) -> None:
+    ann, client = make_user("ann"), make_client("one")
+    given = give_credentials(ann, client)
+    given.pop("spent")
+    pk = revoke_user_tokens.apply(args=[ann.pk]).get()
+    assert Run.objects.get(pk=pk).status == RunStatus.SUCCEEDED
+    assert working(given.values()) == set()
