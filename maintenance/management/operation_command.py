@@ -39,13 +39,15 @@ class OperationCommand(BaseCommand):
         parser.add_argument("--enqueue", action="store_true", help="Leave it to a worker, and print the run.")
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
         parser.add_argument(
-            "--batch-size", type=int, help="Rows a window. Default: as many as fit the target time."
+            "--batch-size",
+            type=int,
+            help="Rows a window, not with --enqueue. Default: as many as fit the target time.",
         )
         parser.add_argument(
             "--shards",
             type=int,
             default=1,
-            help="With --enqueue: how many workers, side by side. Default: 1.",
+            help="How many workers, side by side; with --enqueue only. Default: 1.",
         )
         parser.add_argument("--reason", default="", help="Why; kept in the run's record.")
 
@@ -60,8 +62,7 @@ class OperationCommand(BaseCommand):
             arguments = operation.clean(arguments)
         except InvalidArguments as invalid:
             raise CommandError(str(invalid), returncode=USAGE) from invalid
-        if options["batch_size"] is not None and options["batch_size"] < 1:
-            raise CommandError("--batch-size must be at least 1.", returncode=USAGE)
+        _refuse_contradictions(options)
         self.warn()
         if options["dry_run"]:
             self._preview(operation, arguments, as_json=options["json"])
@@ -71,7 +72,7 @@ class OperationCommand(BaseCommand):
             arguments,
             trigger=Trigger.COMMAND,
             reason=options["reason"],
-            shards=options["shards"] if options["enqueue"] else 1,
+            shards=options["shards"],
             dispatch=options["enqueue"],
         )
         if not options["enqueue"]:
@@ -131,10 +132,11 @@ class OperationCommand(BaseCommand):
 
         try:
             Runner(run.pk, on_window=show, window_rows=options["batch_size"]).advance()
+            run.refresh_from_db()
+            show(run)
         finally:
             bar.close()
             signal.signal(signal.SIGINT, before)
-        run.refresh_from_db()
         return run
 
     def _report(self, run: Run, *, as_json: bool) -> None:
@@ -145,6 +147,23 @@ class OperationCommand(BaseCommand):
         for table, rows in run.total_counts.items():
             if rows:
                 self.stdout.write(f"  {table}: {rows}")
+
+
+def _refuse_contradictions(options: dict[str, Any]) -> None:
+    size, is_enqueued = options["batch_size"], options["enqueue"]
+    problem = ""
+    if size is not None and size < 1:
+        problem = "--batch-size must be at least 1."
+    elif size is not None and is_enqueued:
+        problem = "--batch-size goes without --enqueue: a worker fits its windows to the target time."
+    elif not 1 <= options["shards"] <= runs.MOST_SHARDS:
+        problem = f"--shards must be 1 to {runs.MOST_SHARDS}."
+    elif options["shards"] > 1 and not is_enqueued:
+        problem = "--shards goes with --enqueue: it takes several workers."
+    elif is_enqueued and options["dry_run"]:
+        problem = "Give --dry-run or --enqueue, not both."
+    if problem:
+        raise CommandError(problem, returncode=USAGE)
 
 
 def run_to_json(run: Run) -> dict[str, Any]:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from maintenance import runs
 from maintenance.models import Run, RunStatus, Trigger
-from oauth2_provider.models import AccessToken
+from oauth2_provider.models import AccessToken, Application
 from tests.databases import EngineDatabase
 from tests.servers import wait_until
 
@@ -74,14 +78,58 @@ def test_it_says_what_an_unset_lifetime_keeps(make_tokens: MakeTokens) -> None:
     assert errors.getvalue() == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["cleartokens", "--batch-size", "0"], "at least 1"),
+        (["cleartokens", "--batch-size", "10", "--enqueue"], "goes without --enqueue"),
+        (["cleartokens", "--shards", "2"], "goes with --enqueue"),
+        (["cleartokens", "--shards", "100", "--enqueue"], "1 to 64"),
+        (["cleartokens", "--dry-run", "--enqueue"], "not both"),
+        (["revoke_user_tokens"], "Say whose tokens"),
+        (["revoke_user_tokens", "7"], "There is no user 7"),
+        (["migrate_token_scopes", "read", "read"], "would become itself"),
+        (["migrate_token_scopes", 'a"b', "read"], "is no scope"),
+        (["cleanup_inactive_applications", "--days", "-1"], "days"),
+    ],
+    ids=" ".join,
+)
 @pytest.mark.django_db
-def test_wrong_usage_exits_with_2() -> None:
-    with pytest.raises(CommandError) as refused:
-        run_command("cleartokens", "--batch-size", "0")
+def test_wrong_usage_exits_with_2_and_says_what_is_wrong(arguments: list[str], words: str) -> None:
+    with pytest.raises(CommandError, match=words) as refused:
+        run_command(*arguments)
     assert refused.value.returncode == 2
+    assert not Run.objects.exists()
+
+
+@pytest.mark.django_db
+def test_there_is_no_run_to_show() -> None:
     with pytest.raises(CommandError, match="no run") as unknown:
         run_command("maintenance_runs", "show", "7")
     assert unknown.value.returncode == 2
+
+
+@pytest.mark.django_db
+def test_each_operation_has_its_command(make_tokens: MakeTokens) -> None:
+    application = make_tokens(live=2)
+    user = get_user_model().objects.create_user("ann")
+    AccessToken.objects.update(user=user)
+
+    def report(*arguments: Any) -> dict[str, Any]:
+        return json.loads(run_command(*arguments, "--json"))
+
+    assert report("migrate_token_scopes", "read", "read write")["counts"][TABLE] == 2
+    assert AccessToken.objects.filter(scope="read write").count() == 2
+    assert report("cleanup_inactive_applications", "--dry-run")["rows"] == 0
+    assert report("revoke_user_tokens", str(user.pk), "--reason", "stolen laptop")["counts"][TABLE] == 2
+    assert not AccessToken.objects.exists()
+    Application.objects.update(created="2020-01-01T00:00:00Z", last_used="2020-01-01T00:00:00Z")
+    assert report("cleanup_inactive_applications")["counts"][Application._meta.db_table] == 1
+    assert not Application.objects.filter(pk=application.pk).exists()
+    assert set(Run.objects.values_list("operation", "trigger", "status")) == {
+        (name, "command", "succeeded")
+        for name in ("migrate_token_scopes", "revoke_user_tokens", "cleanup_inactive_applications")
+    }
 
 
 @pytest.mark.django_db
@@ -131,3 +179,30 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed(engine: EngineDatabase, make_to
     assert (process.returncode, run.status) == (1, RunStatus.PAUSED)
     assert f"maintenance_runs resume {run.pk}" in errors
     assert AccessToken.objects.count() == 3001 - run.rows
+
+
+def test_a_terminal_shows_progress_with_rate_and_time_left(
+    engine: EngineDatabase, make_tokens: MakeTokens
+) -> None:
+    make_tokens(expired=500)
+    terminal, other_end = pty.openpty()
+    termios.tcsetwinsize(other_end, (24, 120))
+    done = subprocess.run(
+        [sys.executable, "manage.py", "cleartokens", "--batch-size", "50"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "worker.settings",
+            "DJANGO_DEBUG": "1",
+            "DATABASE_URL": engine.url,
+        },
+        stdout=subprocess.PIPE,
+        stderr=other_end,
+        check=True,
+        timeout=60,
+    )
+    os.close(other_end)
+    shown = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    assert re.search(r"clear_expired +100%\|█+\| 00:\d\d<00:00, 500 rows, \d+ rows/s", shown), shown
+    assert b"Succeeded, 500 rows" in done.stdout
