@@ -17,6 +17,7 @@ from maintenance.windows import next_size
 from oauth2_provider.models import AccessToken
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine, on_servers
+from tests.servers import wait_until
 
 
 @pytest.mark.django_db
@@ -87,6 +88,71 @@ def test_a_locked_row_is_waited_for_and_the_window_tried_again(
     run.refresh_from_db()
     assert (run.status, run.rows) == (RunStatus.SUCCEEDED, 20)
     assert retries.first().text.startswith("OperationalError")  # type: ignore[union-attr]
+
+
+WAITS_FOR_A_LOCK = {
+    "postgresql": "SELECT count(*) FROM pg_stat_activity "
+    "WHERE wait_event_type = 'Lock' AND datname = current_database()",
+    "mariadb": "SELECT variable_value FROM information_schema.global_status "
+    "WHERE variable_name = 'Innodb_row_lock_current_waits'",
+}
+
+
+@on_servers
+@override_settings(MAINTENANCE={"LOCK_TIMEOUT_SECONDS": 30, "STATEMENT_TIMEOUT_SECONDS": 30})
+def test_a_deadlock_is_the_runs_to_lose_once_and_the_window_comes_back(
+    engine: EngineDatabase, make_tokens: Callable[..., Any]
+) -> None:
+    """A client that locks two tokens against the window's order; the database is made to choose the run as victim."""
+    make_tokens(expired=20, live=500)
+    run = runs.enqueue("clear_expired")
+    locked, waited_for = threading.Event(), threading.Event()
+    refused: list[BaseException] = []
+
+    def set_deadlock_timeout(seconds: int) -> None:
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    f"SET deadlock_timeout = '{seconds}s'"
+                )  # who waits so long first is the victim
+
+    def is_waited_for() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(WAITS_FOR_A_LOCK[engine.engine])
+            return int(cursor.fetchone()[0]) > 0
+
+    def lock_two_tokens() -> None:
+        set_deadlock_timeout(30)
+        try:
+            with transaction.atomic():
+                AccessToken.objects.filter(token__startswith="live").update(
+                    scope="read write"
+                )  # MariaDB: the weight
+                list(AccessToken.objects.select_for_update().filter(token="expired 15"))
+                locked.set()
+                waited_for.wait(30)
+                list(AccessToken.objects.select_for_update().filter(token="expired 5"))
+        except BaseException as error:
+            refused.append(error)
+        connections.close_all()
+
+    def work() -> None:
+        set_deadlock_timeout(3)
+        run_here(run)
+        connections.close_all()
+
+    client, worker = threading.Thread(target=lock_two_tokens), threading.Thread(target=work)
+    client.start()
+    assert locked.wait(30)
+    worker.start()
+    wait_until(is_waited_for, seconds=20, what="the run waits")
+    waited_for.set()
+    client.join()
+    worker.join()
+    assert refused == []
+    run.refresh_from_db()
+    assert (run.status, run.rows) == (RunStatus.SUCCEEDED, 20)
+    assert run.events.filter(kind=RunEvent.Kind.RETRIED, text__startswith="OperationalError").count() == 1
 
 
 @on_every_engine
