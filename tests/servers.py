@@ -87,6 +87,36 @@ def start_valkey(directory: Path, port: int) -> subprocess.Popen[bytes]:
     return process
 
 
+@contextmanager
+def postgresql_standby(primary_host: str, *, apply_delay_seconds: int) -> Iterator[None]:
+    """Have a hot standby of the PostgreSQL at `primary_host`, its directory, that applies what it gets so late."""
+    started_by = (Path(primary_host) / "postmaster.opts").read_text().split()[0]
+    executables = Path(started_by).parent
+    directory = Path(tempfile.mkdtemp(prefix="custodian-standby-"))
+    as_owner: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root: the user that owns the primary
+        owner = Path(primary_host).owner()
+        shutil.chown(directory, owner)
+        as_owner.update(user=owner, extra_groups=[])
+    data = directory / "data"
+    source = ["--host", primary_host, "--username", "postgres", "--pgdata", str(data)]
+    copy = [executables / "pg_basebackup", *source, "--write-recovery-conf", "--checkpoint", "fast"]
+    subprocess.run(copy, check=True, **as_owner)
+    settings = {
+        "recovery_min_apply_delay": f"{apply_delay_seconds}s",
+        "wal_receiver_status_interval": "1s",
+        "listen_addresses": "",
+        "unix_socket_directories": str(directory),
+    }
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    process = subprocess.Popen([executables / "postgres", "-D", data, *options], **as_owner)
+    try:
+        yield
+    finally:
+        _terminate(process.pid)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
 class Servers:
     """The servers of one test run, below `directory`."""
 
