@@ -19,6 +19,9 @@ from django.contrib.auth.models import User  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+from maintenance.models import RunStatus, Trigger  # noqa: E402
+from maintenance.runner import run_here  # noqa: E402
+from maintenance.runs import request_run  # noqa: E402
 from oauth2_provider import models as provider  # noqa: E402
 
 
@@ -32,7 +35,7 @@ def main() -> None:
 
 
 def use_models() -> dict:
-    """Create one row of each model, revoke a token, clear what is expired; returns the models by name."""
+    """Create one row of each model, revoke a token, run each operation; returns the models by name."""
     now = timezone.now()
     user = User.objects.create(username="ann")
     application_model = provider.get_application_model()
@@ -52,15 +55,47 @@ def use_models() -> dict:
     device_grant = provider.get_device_grant_model().objects.create(device_code="d", expires=past, user=user)
     request = provider.get_par_request_model().objects.create(request_uri="urn:x", expires=past)
     refresh_token.revoke_family(refresh_token.token_family)
-    provider.clear_expired()
+    run("clear_expired")
     left = [
         type(row)._base_manager.filter(pk=row.pk).count()
         for row in (access_token, grant, device_grant, request)
     ]
     if left != [0, 0, 0, 0]:
         raise SystemExit(f"left behind: {left}")
+    work_on_users_tokens(owner)
     rows = (application, id_token, access_token, refresh_token, grant, device_grant, request)
     return {type(row).__name__: type(row) for row in rows}
+
+
+def work_on_users_tokens(owner: dict) -> None:
+    """Run the other operations on tokens of their own; the application of `owner` stays."""
+    access_token = provider.get_access_token_model().objects.create(
+        token="another", scope="read", expires=timezone.now() + timedelta(days=1), **owner
+    )
+    run("migrate_token_scopes", old="read", new="see")
+    access_token.refresh_from_db()
+    if access_token.scope != "see":
+        raise SystemExit(f"not migrated: {access_token.scope}")
+    run("revoke_user_tokens", user_id=owner["user"].pk)
+    if provider.get_access_token_model().objects.exists():
+        raise SystemExit("not revoked")
+    forgotten = provider.get_application_model().objects.create(
+        client_type="public", authorization_grant_type="authorization-code"
+    )
+    applications = provider.get_application_model().objects.filter(pk=forgotten.pk)
+    applications.update(created=timezone.now() - timedelta(days=400))
+    run("cleanup_inactive_applications")
+    if applications.exists():
+        raise SystemExit("not removed")
+
+
+def run(operation: str, **arguments: object) -> None:
+    """Have the engine do it, here and now."""
+    done = run_here(request_run(operation, arguments, trigger=Trigger.CODE, dispatch=False))
+    if done.status != RunStatus.SUCCEEDED:
+        raise SystemExit(
+            f"{operation} {done.status}: {done.error_class} {done.error_message}\n{done.traceback}"
+        )
 
 
 main()

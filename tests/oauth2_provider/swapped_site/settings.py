@@ -23,7 +23,15 @@ globals().update(
 
 SECRET_KEY = "a key for tests only"
 USE_TZ = True
-INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "house", "oauth2_provider"]
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django_celery_beat",
+    "house",
+    "oauth2_provider",
+    "maintenance",
+]
+OAUTH2_PROVIDER = {"SCOPES": {"read": "Read", "see": "See"}}
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
