@@ -26,6 +26,8 @@ from tests import celery
 from tests.databases import EngineDatabase
 from tests.servers import DIRECTORY_VARIABLE, ServerMissing, Servers
 
+pytest_plugins = ["tests.browser"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     assert celery.app.conf.broker_url == "memory://"
