@@ -43,6 +43,20 @@ base_urlpatterns = [
     path("introspect/", views.IntrospectTokenView.as_view(), name="introspect"),
 ]
 
+management_urlpatterns = [
+    path("applications/", views.ApplicationList.as_view(), name="list"),
+    path("applications/register/", views.ApplicationRegistration.as_view(), name="register"),
+    path("applications/<slug:pk>/", views.ApplicationDetail.as_view(), name="detail"),
+    path("applications/<slug:pk>/delete/", views.ApplicationDelete.as_view(), name="delete"),
+    path("applications/<slug:pk>/update/", views.ApplicationUpdate.as_view(), name="update"),
+    path("authorized_tokens/", views.AuthorizedTokensListView.as_view(), name="authorized-token-list"),
+    path(
+        "authorized_tokens/<slug:pk>/delete/",
+        views.AuthorizedTokenDeleteView.as_view(),
+        name="authorized-token-delete",
+    ),
+]
+
 oidc_urlpatterns = [
     re_path(
         r"^\.well-known/openid-configuration/?$",
@@ -53,4 +67,4 @@ oidc_urlpatterns = [
     path("userinfo/", views.UserInfoView.as_view(), name="user-info"),
 ]
 
-urlpatterns = [*metadata_urlpatterns, *base_urlpatterns, *oidc_urlpatterns]
+urlpatterns = [*metadata_urlpatterns, *base_urlpatterns, *management_urlpatterns, *oidc_urlpatterns]

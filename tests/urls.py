@@ -10,7 +10,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("accounts/login/", LoginView.as_view(template_name="admin/login.html"), name="login"),
+    path("accounts/login/", LoginView.as_view(template_name="oauth2_provider/login.html"), name="login"),
 ]
 if find_spec("oauth2_provider.urls"):
     urlpatterns.append(path("o/", include("oauth2_provider.urls", namespace="oauth2_provider")))

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import router, transaction
-from django.db.models import Q
 
 from ..models import (
     get_access_token_model,
@@ -71,13 +70,14 @@ def revoke_issued_from(grant: Any) -> None:
             token.revoke()
 
 
-def revoke_user_access(user: Any, application: Any) -> None:
-    """End all that `user` granted to `application`: the page of authorized tokens."""
-    tokens = get_refresh_token_model()._base_manager.filter(user=user, application=application)
-    for refresh_token in tokens.filter(revoked__isnull=True).order_by("pk"):
-        refresh_token.revoke()
-    for access_token in get_access_token_model()._base_manager.filter(Q(user=user), application=application):
-        access_token.revoke()
+def revoke_authorization(access_token: Any) -> None:
+    """End `access_token` with all that hangs on it: every refresh token of its family, and its ID token."""
+    refresh_token, id_token = getattr(access_token, "refresh_token", None), access_token.id_token
+    revoke_access_token(access_token)
+    if refresh_token is not None and refresh_token.token_family is not None:
+        revoke_family(refresh_token.token_family)
+    if id_token is not None:
+        id_token.revoke()
 
 
 def _find_access_token(checksum: str) -> Any:

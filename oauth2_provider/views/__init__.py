@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from .application import (
+    ApplicationDelete,
+    ApplicationDetail,
+    ApplicationList,
+    ApplicationRegistration,
+    ApplicationUpdate,
+)
 from .base import AuthorizationView, RevokeTokenView, TokenView
 from .generic import (
     ClientProtectedResourceMetadataView,
@@ -17,9 +24,17 @@ from .generic import (
 from .introspect import IntrospectTokenView
 from .metadata import OAuthProtectedResourceMetadataView, OAuthServerMetadataView
 from .oidc import ConnectDiscoveryInfoView, JwksInfoView, UserInfoView
+from .token import AuthorizedTokenDeleteView, AuthorizedTokensListView
 
 __all__ = [
+    "ApplicationDelete",
+    "ApplicationDetail",
+    "ApplicationList",
+    "ApplicationRegistration",
+    "ApplicationUpdate",
     "AuthorizationView",
+    "AuthorizedTokenDeleteView",
+    "AuthorizedTokensListView",
     "ClientProtectedResourceMetadataView",
     "ClientProtectedResourceView",
     "ClientProtectedScopedResourceView",

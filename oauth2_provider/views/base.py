@@ -206,6 +206,7 @@ class AuthorizationView(BaseAuthorizationView, FormView):
             "scopes": scopes,
             "scopes_descriptions": [descriptions.get(scope, scope) for scope in scopes],
             "application": application,
+            "redirect_to": _destination(credentials.get("redirect_uri")),
             "consent": signing.dumps(payload, salt=CONSENT_SALT, compress=True),
         }
         form = self.get_form(self.get_form_class())
@@ -307,6 +308,12 @@ class RevokeTokenView(FormEncodedRequestMixin, ThrottledEndpointMixin, Authoriza
 def _covers(granted: list[str], asked: list[str]) -> bool:
     """Tell whether a token for the resources `granted` says all that one for `asked` would (RFC 8707)."""
     return not granted or (bool(asked) and set(asked) <= set(granted))
+
+
+def _destination(redirect_uri: str | None) -> str:
+    """Return where `redirect_uri` leads, for people: its host, else its scheme (RFC 8252 section 7.1)."""
+    parts = urlsplit(redirect_uri or "")
+    return parts.netloc or parts.scheme
 
 
 def _carry_over(credentials: dict[str, Any]) -> Any:

@@ -1,0 +1,124 @@
+"""The pages on which people manage the applications they registered. Each sees their own only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.forms.models import modelform_factory
+from django.http import Http404, HttpResponse
+from django.urls import reverse_lazy
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import CreateView, DeleteView, DetailView, ListView, UpdateView
+
+from ..forms import ApplicationForm
+from ..models import get_application_model
+from .one_time import keep_once, take_once
+
+APPLICATION_FIELDS = (
+    "name",
+    "client_id",
+    "client_secret",
+    "hash_client_secret",
+    "client_type",
+    "authorization_grant_type",
+    "redirect_uris",
+    "post_logout_redirect_uris",
+    "allowed_origins",
+    "algorithm",
+)
+APPLICATIONS_PER_PAGE = 25
+
+
+class ApplicationOwnerIsUserMixin(LoginRequiredMixin):
+    """Narrows a view to the applications of the user; anyone else's are not found."""
+
+    fields: Any = "__all__"
+
+    def get_queryset(self) -> QuerySet[Any]:
+        applications = get_application_model()._default_manager.filter(user=self.request.user)  # type: ignore[attr-defined]
+        return applications.order_by("name", "pk")
+
+    def get_object(self, queryset: QuerySet[Any] | None = None) -> Any:
+        return find_row(super().get_object, queryset)  # type: ignore[misc]
+
+
+class ApplicationFormMixin:
+    """The form of the site's application model; a secret that it made is shown on the next page, once."""
+
+    def get_form_class(self) -> type[ModelForm]:
+        return modelform_factory(get_application_model(), form=ApplicationForm, fields=APPLICATION_FIELDS)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response: HttpResponse = super().form_valid(form)  # type: ignore[misc]
+        secret = getattr(form, "generated_secret", None)
+        if secret is not None:
+            keep_once(self.request, _slot(self.object), secret)  # type: ignore[attr-defined]
+        return response
+
+
+@method_decorator(never_cache, name="dispatch")
+@method_decorator(sensitive_post_parameters("client_secret"), name="dispatch")
+class ApplicationRegistration(LoginRequiredMixin, ApplicationFormMixin, CreateView):
+    """Registers an application of the user's."""
+
+    template_name = "oauth2_provider/application_registration_form.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        form.instance.user = self.request.user
+        return super().form_valid(form)
+
+
+@method_decorator(never_cache, name="dispatch")
+class ApplicationDetail(ApplicationOwnerIsUserMixin, DetailView):
+    """Shows an application; its secret only right after it was made."""
+
+    context_object_name = "application"
+    template_name = "oauth2_provider/application_detail.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        secret = take_once(self.request, _slot(self.object))
+        return super().get_context_data(new_client_secret=secret, **kwargs)
+
+
+@method_decorator(never_cache, name="dispatch")
+class ApplicationList(ApplicationOwnerIsUserMixin, ListView):
+    """Lists the user's applications."""
+
+    context_object_name = "applications"
+    template_name = "oauth2_provider/application_list.html"
+    paginate_by = APPLICATIONS_PER_PAGE
+
+
+class ApplicationDelete(ApplicationOwnerIsUserMixin, DeleteView):
+    """Deletes an application with all that was issued to it."""
+
+    context_object_name = "application"
+    success_url = reverse_lazy("oauth2_provider:list")
+    template_name = "oauth2_provider/application_confirm_delete.html"
+
+
+@method_decorator(never_cache, name="dispatch")
+@method_decorator(sensitive_post_parameters("client_secret"), name="dispatch")
+class ApplicationUpdate(ApplicationOwnerIsUserMixin, ApplicationFormMixin, UpdateView):
+    """Edits an application."""
+
+    context_object_name = "application"
+    template_name = "oauth2_provider/application_form.html"
+
+
+def find_row(get_object: Any, queryset: QuerySet[Any] | None) -> Any:
+    """Return the row of the URL; a key that its model's primary keys cannot be is one that is not there."""
+    try:
+        return get_object(queryset)
+    except (ValueError, ValidationError) as exc:
+        raise Http404 from exc
+
+
+def _slot(application: Any) -> str:
+    return f"client_secret {application.pk}"
