@@ -168,7 +168,9 @@ DEFAULTS: dict[str, Any] = {
         "code id_token",
         "code id_token token",
     ],
-    "OIDC_SUBJECT_TYPES_SUPPORTED": ["public"],
+    "OIDC_SUBJECT_TYPES_SUPPORTED": ["public"],  # "pairwise" as well, with a salt
+    "OIDC_PAIRWISE_SUBJECT_SALT": "",  # secret; changing it changes every pairwise subject
+    "OIDC_ACR_VALUES_SUPPORTED": [],  # what the site's logins may set as the session's acr
     "OIDC_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": ["client_secret_post", "client_secret_basic"],
     "OIDC_RP_INITIATED_REGISTRATION_ENABLED": False,
     "OIDC_RP_INITIATED_REGISTRATION_URL": None,

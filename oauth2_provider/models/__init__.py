@@ -34,6 +34,7 @@ from .registry import (
     get_refresh_token_admin_class,
     get_refresh_token_model,
 )
+from .signing_key import SigningKey
 from .tokens import revoke_access_token, set_token_value
 from .uris import check_redirect_to_uri_allowed, is_origin_allowed, redirect_to_uri_allowed
 
@@ -57,6 +58,7 @@ __all__ = [
     "PushedAuthorizationRequest",
     "RefreshToken",
     "ResourceJSONField",
+    "SigningKey",
     "TokenChecksumField",
     "check_redirect_to_uri_allowed",
     "clear_expired",

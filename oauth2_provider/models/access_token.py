@@ -16,7 +16,8 @@ from .validity import Scoped
 class AbstractAccessToken(Scoped):
     """An access token: who may do what, until when, with which resources.
 
-    `token` is blank under COMPLIANT_BCP_RFC9700_TOKEN_STORAGE; it is found by `token_checksum`.
+    `token` is blank under COMPLIANT_BCP_RFC9700_TOKEN_STORAGE; it is found by `token_checksum`. `authentication`, of
+    codes and refresh tokens as well, is what OpenID Connect says of the login (`flows.authentication`), as JSON.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -56,6 +57,9 @@ class AbstractAccessToken(Scoped):
     expires = models.DateTimeField(_("expires"))
     scope = models.TextField(_("scope"), blank=True)
     resource = ResourceJSONField(_("resource"), default=list, blank=True)
+    authentication = models.TextField(
+        _("authentication"), null=True, blank=True, default=None, editable=False
+    )
     created = models.DateTimeField(_("created"), auto_now_add=True)
     updated = models.DateTimeField(_("updated"), auto_now=True)
 

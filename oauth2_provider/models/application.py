@@ -12,21 +12,18 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from jwcrypto import jwk
-from jwcrypto.common import base64url_encode
 
 from ..generators import generate_client_id, generate_client_secret
-from ..hashers import is_hashed_secret
 from ..settings import oauth2_settings
-from ..utils import jwk_from_pem
 from .fields import ClientSecretField
+from .openid_client import OpenIDClient
 from .uris import is_origin_allowed, redirect_to_uri_allowed
 
 USE_RESOLUTION = timedelta(hours=1)
 """How coarse `Application.last_used` is: an application in constant use costs one UPDATE in this time."""
-HS256_MINIMUM_BYTES = 32
 
 
-class AbstractApplication(models.Model):
+class AbstractApplication(OpenIDClient):
     """A client. Subclass it for a model of your own (OAUTH2_PROVIDER_APPLICATION_MODEL)."""
 
     CLIENT_CONFIDENTIAL = "confidential"
@@ -49,15 +46,6 @@ class AbstractApplication(models.Model):
         (GRANT_PASSWORD, _("Resource owner password-based")),
         (GRANT_CLIENT_CREDENTIALS, _("Client credentials")),
         (GRANT_OPENID_HYBRID, _("OpenID connect hybrid")),
-    )
-
-    NO_ALGORITHM = ""
-    RS256_ALGORITHM = "RS256"
-    HS256_ALGORITHM = "HS256"
-    ALGORITHM_TYPES = (
-        (NO_ALGORITHM, _("No OIDC support")),
-        (RS256_ALGORITHM, _("RSA with SHA-2 256")),
-        (HS256_ALGORITHM, _("HMAC with SHA-2 256")),
     )
 
     class RegistrationSource(models.TextChoices):
@@ -115,9 +103,6 @@ class AbstractApplication(models.Model):
     skip_authorization = models.BooleanField(_("skip authorization"), default=False)
     created = models.DateTimeField(_("created"), auto_now_add=True)
     updated = models.DateTimeField(_("updated"), auto_now=True)
-    algorithm = models.CharField(
-        _("algorithm"), max_length=5, choices=ALGORITHM_TYPES, default=NO_ALGORITHM, blank=True
-    )
     allowed_origins = models.TextField(
         _("allowed origins"),
         blank=True,
@@ -236,6 +221,7 @@ class AbstractApplication(models.Model):
         self._clean_redirect_uris()
         self._clean_origins()
         self._clean_algorithm()
+        self._clean_subject()
         self._clean_authentication()
 
     def _clean_redirect_uris(self) -> None:
@@ -255,25 +241,6 @@ class AbstractApplication(models.Model):
         for origin in self.allowed_origins.split():
             validate(origin)
 
-    def _clean_algorithm(self) -> None:
-        if self.algorithm == self.RS256_ALGORITHM and not oauth2_settings.OIDC_RSA_PRIVATE_KEY:
-            raise ValidationError(_("RS256 needs the setting OIDC_RSA_PRIVATE_KEY"))
-        if self.algorithm != self.HS256_ALGORITHM:
-            return
-        is_public = self.client_type == self.CLIENT_PUBLIC
-        if is_public or self.allows_grant_type(self.GRANT_IMPLICIT, self.GRANT_OPENID_HYBRID):
-            raise ValidationError(
-                _(
-                    "HS256 signs with the client secret, which no public client, implicit or hybrid flow can keep"
-                )
-            )
-        if self.hash_client_secret:
-            raise ValidationError(_("HS256 signs with the client secret: it must not be hashed"))
-        if len(self.client_secret.encode()) < HS256_MINIMUM_BYTES:
-            raise ValidationError(
-                _("HS256 needs a client secret of at least 32 bytes (RFC 7518 section 3.2)")
-            )
-
     def _clean_authentication(self) -> None:
         method = self.token_endpoint_auth_method
         methods = self.TokenEndpointAuthMethod
@@ -286,29 +253,9 @@ class AbstractApplication(models.Model):
         if self.client_jwks:
             _parse_jwks(self.client_jwks)
 
-    def _client_secret_is_hashed(self) -> bool:
-        return is_hashed_secret(self.client_secret)
-
-    @property
-    def jwk_key(self) -> jwk.JWK:
-        """The key that signs this application's ID tokens; ImproperlyConfigured where there is none."""
-        if self.algorithm == self.RS256_ALGORITHM:
-            if not oauth2_settings.OIDC_RSA_PRIVATE_KEY:
-                raise ImproperlyConfigured("RS256 needs the setting OIDC_RSA_PRIVATE_KEY")
-            return jwk_from_pem(oauth2_settings.OIDC_RSA_PRIVATE_KEY)
-        if self.algorithm == self.HS256_ALGORITHM:
-            return self.get_client_secret_hmac_jwk()
-        raise ImproperlyConfigured("The application has no algorithm to sign ID tokens with")
-
     def get_client_signing_jwks(self) -> jwk.JWKSet | None:
         """Return the client's own public keys (RFC 7523), or None where `client_jwks` is empty."""
         return _parse_jwks(self.client_jwks) if self.client_jwks else None
-
-    def get_client_secret_hmac_jwk(self) -> jwk.JWK:
-        """Return the client secret as a symmetric key. Raises ImproperlyConfigured for a hashed secret."""
-        if self._client_secret_is_hashed():
-            raise ImproperlyConfigured("A hashed client secret cannot be used as a key")
-        return jwk.JWK(kty="oct", k=base64url_encode(self.client_secret))
 
 
 class ApplicationManager(models.Manager):

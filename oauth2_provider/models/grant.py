@@ -50,6 +50,9 @@ class AbstractGrant(Expiring):
     token_checksum = models.CharField(
         _("token checksum"), max_length=64, blank=True, default="", editable=False
     )
+    authentication = models.TextField(
+        _("authentication"), null=True, blank=True, default=None, editable=False
+    )
 
     class Meta:
         abstract = True

@@ -47,6 +47,9 @@ class AbstractRefreshToken(models.Model):
     token_family = models.UUIDField(_("token family"), null=True, blank=True, editable=False)
     scope = models.TextField(_("scope"), null=True, blank=True, default=None, editable=False)
     resource = ResourceJSONField(_("resource"), default=list, blank=True)
+    authentication = models.TextField(
+        _("authentication"), null=True, blank=True, default=None, editable=False
+    )
     created = models.DateTimeField(_("created"), auto_now_add=True)
     updated = models.DateTimeField(_("updated"), auto_now=True)
     revoked = models.DateTimeField(_("revoked"), null=True)

@@ -106,7 +106,6 @@ def test_a_code_issued_before_is_exchanged_once(responses: dict[str, Response]) 
     )
 
 
-@pytest.mark.xfail(reason="OpenID Connect is not part of this version", strict=True)
 @pytest.mark.parametrize("request_name", ["openid code", "openid refresh"])
 def test_what_had_the_scope_openid_gives_id_tokens_under_the_same_key(
     responses: dict[str, Response], takeover: Takeover, request_name: str

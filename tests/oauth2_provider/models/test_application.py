@@ -88,10 +88,12 @@ def test_every_registered_uri_and_origin_is_validated(fields: dict[str, str], me
     assert refusal(unsaved(**fields)) == message
 
 
-def test_rs256_needs_the_servers_key() -> None:
+def test_rs256_needs_the_servers_key(db: None) -> None:
     application = unsaved(algorithm=Application.RS256_ALGORITHM)
 
-    assert refusal(application) == "RS256 needs the setting OIDC_RSA_PRIVATE_KEY"
+    assert refusal(application) == (
+        "RS256 needs a key: run `manage.py createsigningkey RS256`, or set OIDC_RSA_PRIVATE_KEY"
+    )
     with pytest.raises(ImproperlyConfigured):
         application.jwk_key  # noqa: B018
     with override_settings(OAUTH2_PROVIDER={"OIDC_RSA_PRIVATE_KEY": PEM}):
