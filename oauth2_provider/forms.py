@@ -66,8 +66,7 @@ class ApplicationForm(forms.ModelForm):
         self._init_client_id()
         self._init_client_secret_help()
         self._init_hs256_warning()
-        for name in filter(self.fields.__contains__, URI_LISTS):
-            self.fields[name].widget = forms.Textarea(attrs={"rows": 3, "spellcheck": "false"})
+        self._init_uri_lists()
 
     def _init_client_id(self) -> None:
         if "client_id" not in self.fields:
@@ -76,6 +75,12 @@ class ApplicationForm(forms.ModelForm):
         field.required = False
         field.show_hidden_initial = False
         field.widget.attrs.update({"autocomplete": "off", "spellcheck": "false"})
+
+    def _init_uri_lists(self) -> None:
+        for name in filter(self.fields.__contains__, URI_LISTS):
+            self.fields[name].widget = forms.Textarea(attrs={"rows": 3, "spellcheck": "false"})
+            self.fields[name].help_text = _("One to a line.")
+            self.initial[name] = "\n".join((self.initial.get(name) or "").split())
 
     def _init_client_secret_help(self) -> None:
         """Keep the secret out of the page, and say what an empty field means."""
@@ -93,7 +98,9 @@ class ApplicationForm(forms.ModelForm):
             field.help_text = _("Leave it empty to have one made. It is shown once, after saving.")
 
     def _init_hs256_warning(self) -> None:
-        """Say beside the algorithm what HS256 asks of the client secret."""
+        """Say beside the algorithm, and beside the hashing, what HS256 asks of the client secret."""
+        if "hash_client_secret" in self.fields:
+            self.fields["hash_client_secret"].help_text = _("Leave it on, unless the algorithm is HS256.")
         if "algorithm" in self.fields:
             self.fields["algorithm"].help_text = _(
                 "HS256 signs with the client secret: such a secret is stored as it is, readable for who reads the "
@@ -108,6 +115,7 @@ class ApplicationForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        cleaned.update({name: " ".join(cleaned[name].split()) for name in URI_LISTS if name in cleaned})
         if "client_secret" not in self.fields or "client_secret" in self.errors:
             return cleaned
         typed = cleaned.get("client_secret") or ""

@@ -30,7 +30,6 @@ LOOKS = {
     "light": {},
     "dark": {"dark": True},
     "narrow": {"narrow": True},
-    "narrow-dark": {"narrow": True, "dark": True},
 }
 every_look = pytest.mark.parametrize("look", LOOKS)
 
