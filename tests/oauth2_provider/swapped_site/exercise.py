@@ -17,6 +17,7 @@ django.setup()
 
 from django.contrib.auth.models import User  # noqa: E402
 from django.core.management import call_command  # noqa: E402
+from django.test import Client  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from maintenance.models import RunStatus, Trigger  # noqa: E402
@@ -62,9 +63,34 @@ def use_models() -> dict:
     ]
     if left != [0, 0, 0, 0]:
         raise SystemExit(f"left behind: {left}")
+    use_pages(owner)
     work_on_users_tokens(owner)
     rows = (application, id_token, access_token, refresh_token, grant, device_grant, request)
     return {type(row).__name__: type(row) for row in rows}
+
+
+def use_pages(owner: dict) -> None:
+    """Register, look at, edit and delete an application, and revoke a token, as a user does."""
+    access_token = provider.get_access_token_model().objects.create(
+        token="seen", scope="read", expires=timezone.now() + timedelta(days=1), **owner
+    )
+    client = Client()
+    client.force_login(owner["user"])
+    values = {"client_type": "public", "authorization_grant_type": "password", "name": "by hand"}
+    pages = [client.post("/o/applications/register/", values)]
+    made = provider.get_application_model().objects.get(name="by hand")
+    own = f"/o/applications/{made.pk}/"
+    pages += [
+        client.get(path) for path in ("/o/applications/", own, f"{own}update/", "/o/authorized_tokens/")
+    ]
+    pages += [client.post(f"{own}update/", values), client.post(f"{own}delete/")]
+    pages += [client.post(f"/o/authorized_tokens/{access_token.pk}/delete/", {"everything": "on"})]
+    statuses = [page.status_code for page in pages]
+    if statuses != [302, 200, 200, 200, 200, 302, 302, 302]:
+        raise SystemExit(f"pages: {statuses}")
+    for row in (made, access_token):
+        if type(row).objects.filter(pk=row.pk).exists():
+            raise SystemExit(f"still there: {row}")
 
 
 def work_on_users_tokens(owner: dict) -> None:

@@ -26,11 +26,20 @@ USE_TZ = True
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.sessions",
     "django_celery_beat",
     "house",
     "oauth2_provider",
     "maintenance",
 ]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+]
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+ROOT_URLCONF = "house.urls"
+ALLOWED_HOSTS = ["testserver"]
+STATIC_URL = "static/"
 OAUTH2_PROVIDER = {"SCOPES": {"read": "Read", "see": "See"}}
 DATABASES = {
     "default": {
