@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
-from jwcrypto import jwk, jwt
+from jwcrypto import jwk, jws, jwt
 from jwcrypto.common import JWException
 
-from ..models import get_application_model, get_id_token_model
+from ..models import AbstractApplication, get_application_model, get_id_token_model
+from . import signing_keys
 
 
 def store_id_token(*, jti: UUID, user: Any, application: Any, scope: str, expires: datetime) -> Any:
@@ -38,6 +41,16 @@ def signed(claims: dict[str, Any], application: Any) -> str:
     return str(token.serialize())
 
 
+def half_hash(value: str, algorithm: str) -> str:
+    """Return the `at_hash` or `c_hash` of `value`: half of the hash that `algorithm` signs (section 3.1.3.6).
+
+    Ed25519 hashes with SHA-512, the other algorithms of this server with SHA-256.
+    """
+    name = "sha512" if algorithm == AbstractApplication.EDDSA_ALGORITHM else "sha256"
+    digest = hashlib.new(name, value.encode()).digest()
+    return base64.urlsafe_b64encode(digest[: len(digest) // 2]).decode().rstrip("=")
+
+
 def find_application(audience: str | Sequence[str]) -> Any:
     """Return the client that `audience`, the `aud` of an ID token, names; None where there is none."""
     names = [audience] if isinstance(audience, str) else list(audience)
@@ -45,13 +58,16 @@ def find_application(audience: str | Sequence[str]) -> Any:
 
 
 def find_key(token: str, application: Any) -> jwk.JWK | None:
-    """Return the application's key, if it is the one that `token` says it was signed with."""
+    """Return the key of this server, or the application's secret, that `token` says it was signed with."""
+    header = _part(token, 0)
+    if header is None or not application.algorithm or header.get("alg") != application.algorithm:
+        return None
+    if application.algorithm != application.HS256_ALGORITHM:
+        return signing_keys.find_key(application.algorithm, header.get("kid"))
     try:
-        key = application.jwk_key
+        return application.jwk_key
     except ImproperlyConfigured:
         return None
-    header = _part(token, 0)
-    return key if header is not None and header.get("alg") == application.algorithm else None
 
 
 def audience_of(token: str) -> Any:
@@ -62,13 +78,43 @@ def audience_of(token: str) -> Any:
 
 def find_id_token(token: str, key: jwk.JWK) -> Any:
     """Return the row of `token`, with user and application, if `key` signed it and it has not expired."""
+    claims = read(token, key)
+    return _find_row(claims) if claims is not None and not is_expired(claims) else None
+
+
+def find_hinted(token: str, key: jwk.JWK) -> tuple[dict[str, Any], Any] | None:
+    """Return claims and row of an `id_token_hint` that `key` signed, expired or not; the row is None once cleared away.
+
+    None for anything else (section 3.1.2.1, RP-Initiated Logout 1.0 section 2).
+    """
+    claims = read(token, key)
+    return None if claims is None else (claims, _find_row(claims))
+
+
+def read(token: str, key: jwk.JWK) -> dict[str, Any] | None:
+    """Return the claims of `token`, expired or not, if `key` signed it."""
+    signature = jws.JWS()
+    signature.allowed_algs = [name for name, _ in AbstractApplication.ALGORITHM_TYPES if name]
     try:
-        verified = jwt.JWT(key=key, jwt=token, expected_type="JWS")
-        jti = UUID(json.loads(verified.claims)["jti"])
-    except (JWException, ValueError, KeyError, TypeError, AttributeError):
+        signature.deserialize(token, key)
+        claims = json.loads(signature.payload)
+    except (JWException, ValueError, TypeError, AttributeError):
         return None
-    rows = get_id_token_model()._base_manager.select_related("user", "application")
-    return rows.filter(jti=jti).first()
+    return claims if isinstance(claims, dict) else None
+
+
+def is_expired(claims: dict[str, Any]) -> bool:
+    """Tell whether `exp` has passed; claims without one count as expired."""
+    expires = claims.get("exp")
+    return not isinstance(expires, int | float) or expires <= time.time()
+
+
+def _find_row(claims: dict[str, Any]) -> Any:
+    try:
+        jti = UUID(claims["jti"])
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return None
+    return get_id_token_model()._base_manager.select_related("user", "application").filter(jti=jti).first()
 
 
 def _part(token: str, number: int) -> dict[str, Any] | None:
