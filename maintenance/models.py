@@ -151,6 +151,8 @@ class Run(models.Model):
     window_rows = models.PositiveIntegerField(_("window size"), null=True)
     windows = models.PositiveBigIntegerField(_("windows"), default=0)
     seconds_worked = models.FloatField(_("seconds worked"), default=0.0)
+    recent_windows = models.JSONField(null=True, editable=False)
+    """The last windows, oldest first, as `windows.WindowMark` packs them; written with the cursor."""
 
     created = models.DateTimeField(_("created"), auto_now_add=True)
     started = models.DateTimeField(_("started"), null=True)
@@ -182,7 +184,11 @@ class Run(models.Model):
             ("run_hygiene", _("Can run hygiene operations")),
             ("run_security", _("Can run security operations")),
             ("run_destructive", _("Can run destructive operations")),
-            ("control_run", _("Can pause, resume, cancel and retry runs")),
+            ("control_hygiene", _("Can pause, resume, cancel and retry runs of hygiene operations")),
+            ("control_security", _("Can pause, resume, cancel and retry runs of security operations")),
+            ("control_destructive", _("Can resume and retry runs of destructive operations")),
+            ("hold_hygiene", _("Can hold and release all hygiene work")),
+            ("view_traceback", _("Can see the traceback of a failed run")),
         ]
 
     def __str__(self) -> str:
@@ -206,6 +212,16 @@ class Run(models.Model):
     def rows(self) -> int:
         """How many rows the run has dealt with, over all tables."""
         return sum(self.total_counts.values())
+
+
+class Dashboard(Run):
+    """The dashboard's place in the admin: no table and no permissions of its own."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("dashboard")
+        verbose_name_plural = _("dashboard")
 
 
 class RunEvent(models.Model):

@@ -19,6 +19,7 @@ from .exceptions import FencedOut, TransitionRefused
 from .models import HELD_BY_WORKER, WAITING, Run, RunEvent, RunStatus
 from .runs import move, note
 from .settings import maintenance_settings
+from .windows import WindowMark, remember
 
 logger = logging.getLogger(__name__)
 
@@ -75,11 +76,12 @@ class RunRecord:
         counts: Counter[str] | None = None,
         seconds: float = 0.0,
         window_rows: int | None = None,
+        mark: WindowMark | None = None,
     ) -> None:
         """Write where the run stands, and renew the lease.
 
         `window_rows`, the size of the next window, says that a window of rows was worked: progress, which
-        clears the record of lost workers.
+        clears the record of lost workers. `mark` is that window.
         """
         now = timezone.now()
         changes: dict[str, Any] = {
@@ -92,6 +94,8 @@ class RunRecord:
         }
         if window_rows is not None:
             changes.update(windows=F("windows") + 1, window_rows=window_rows, losses=0)
+        if mark is not None:
+            changes["recent_windows"] = remember(self.run.recent_windows, mark)
         rows = Run.objects.using(self.alias).filter(pk=self.run.pk, fence=self.run.fence)
         if not rows.filter(status__in=HELD_BY_WORKER).update(**changes):
             raise FencedOut

@@ -37,7 +37,7 @@ from .record import RunRecord
 from .settings import maintenance_settings
 from .signals import run_started
 from .throttles import find_hold, is_over_time, rest_seconds
-from .windows import next_size
+from .windows import WindowMark, next_size
 
 logger = logging.getLogger(__name__)
 
@@ -311,9 +311,17 @@ class Runner:
         self, cursor: dict[str, Any], counts: Counter[str], *, seconds: float, size: int | None
     ) -> None:
         """Write what a window of `size` rows did; None: it found the stage at its end."""
-        following = next_size(size, seconds, self._using()) if size is not None else None
         progress = self._progress(cursor)
-        self.record.store(cursor, progress=progress, counts=counts, seconds=seconds, window_rows=following)
+        if size is None:
+            self.record.store(cursor, progress=progress, counts=counts, seconds=seconds)
+            return
+        mark = WindowMark(
+            ended=time.time(), size=size, rows=counts.total(), seconds=seconds, progress=progress
+        )
+        following = next_size(size, seconds, self._using())
+        self.record.store(
+            cursor, progress=progress, counts=counts, seconds=seconds, window_rows=following, mark=mark
+        )
 
     def _progress(self, cursor: dict[str, Any]) -> float:
         if not self.stages:

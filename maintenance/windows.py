@@ -1,6 +1,10 @@
-"""How large the next window is: as many rows as fit the target time, approached smoothly."""
+"""How large the next window is: as many rows as fit the target time, approached smoothly; how the last ones went."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from django.db import connections
 
@@ -8,6 +12,37 @@ from .settings import maintenance_settings
 
 SMOOTHING = 0.5
 """Weight of the newest window against those before."""
+
+REMEMBERED = 120
+"""How many windows a run's row keeps: some 4 kB, a minute of work."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowMark:
+    """A window that was worked: when it ended (seconds of the epoch), how large it was to be, what it did."""
+
+    ended: float
+    size: int
+    rows: int
+    """Dealt with, over all tables."""
+    seconds: float
+    progress: float
+    """Of the whole run after it, 0 to 1."""
+
+    def pack(self) -> list[float]:
+        """Return the mark as a list, short as JSON."""
+        return [round(self.ended, 2), self.size, self.rows, round(self.seconds, 4), round(self.progress, 6)]
+
+    @classmethod
+    def unpack(cls, values: Sequence[Any]) -> WindowMark:
+        """Return the mark that `pack` made `values` of."""
+        ended, size, rows, seconds, progress = values
+        return cls(ended=ended, size=size, rows=rows, seconds=seconds, progress=progress)
+
+
+def remember(marks: Sequence[Any] | None, mark: WindowMark) -> list[Any]:
+    """Return the packed `marks` with `mark` after them, the oldest dropped where there are too many."""
+    return [*(marks or []), mark.pack()][-REMEMBERED:]
 
 
 def next_size(size: int, seconds: float, using: str) -> int:

@@ -12,7 +12,9 @@ from django.test import Client
 from django.urls import reverse
 
 from maintenance import runs
-from maintenance.models import Run, RunStatus, Trigger
+from maintenance.models import CONTROLS, Run, RunStatus, Trigger
+from maintenance.operations import get_operation
+from maintenance.permissions import may_control
 from maintenance.runner import run_here
 from oauth2_provider.models import AccessToken
 
@@ -96,3 +98,39 @@ def test_an_operator_with_the_permissions_runs_hygiene(staff: Callable[..., Clie
     client = staff("view_run", "run_hygiene", "run_destructive")
     assert client.post(reverse("admin:maintenance_run_now", args=["clear_expired"])).status_code == 302
     assert Run.objects.get().requested_by.get_username() == "operator"
+
+
+def test_a_run_is_steered_by_whom_its_class_allows(staff: Callable[..., Client]) -> None:
+    run = runs.enqueue("clear_expired")
+    client = staff("view_run", "control_hygiene")
+    control = "admin:maintenance_run_control"
+    assert client.post(reverse(control, args=[run.pk, "pause"])).status_code == 302
+    run.refresh_from_db()
+    assert run.status == RunStatus.PAUSED
+    assert client.post(reverse(control, args=[run.pk, "resume"])).status_code == 403  # it deletes: one more
+
+
+@pytest.mark.parametrize(
+    ("operation", "permissions", "controls"),
+    [
+        ("clear_expired", (), set()),
+        ("clear_expired", ("control_security", "control_destructive"), set()),
+        ("clear_expired", ("control_hygiene",), {"pause", "cancel"}),
+        ("clear_expired", ("control_hygiene", "control_destructive"), {"pause", "cancel", "resume", "retry"}),
+        ("revoke_user_tokens", ("control_hygiene", "control_destructive"), set()),
+        ("revoke_user_tokens", ("control_security",), {"pause", "cancel"}),
+        (None, ("control_security", "control_hygiene"), set()),
+        (
+            None,
+            ("control_security", "control_hygiene", "control_destructive"),
+            {"pause", "cancel", "resume", "retry"},
+        ),
+    ],
+)
+def test_controls_by_class(
+    db: None, operation: str | None, permissions: tuple[str, ...], controls: set[str]
+) -> None:
+    user = get_user_model().objects.create_user("operator", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    kind = get_operation(operation) if operation else None
+    assert {name for name in CONTROLS if may_control(user, kind, name)} == controls

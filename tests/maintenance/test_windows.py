@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import pytest
 from django.db import connection, connections, transaction
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 
 from maintenance import runs
 from maintenance.models import RunEvent, RunStatus
 from maintenance.runner import Runner, run_here
-from maintenance.windows import next_size
+from maintenance.windows import REMEMBERED, WindowMark, next_size, remember
 from oauth2_provider.models import AccessToken
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine, on_servers
@@ -50,6 +52,44 @@ def test_windows_grow_while_they_are_quick(engine: EngineDatabase, make_tokens: 
     assert run.rows == 700
     assert run.window_rows is not None
     assert run.window_rows > 200
+
+
+@on_every_engine
+def test_the_last_windows_are_written_with_the_cursor(
+    engine: EngineDatabase, make_tokens: Callable[..., Any]
+) -> None:
+    """What the run's page draws costs no statement: it goes with the one UPDATE of the window."""
+    make_tokens(expired=250)
+    run = runs.enqueue("clear_expired")
+    with CaptureQueriesContext(connection) as queries:
+        run_here(run, window_rows=100)
+    written = [
+        query["sql"]
+        for query in queries
+        if query["sql"].startswith("UPDATE") and "recent_win" in query["sql"]
+    ]
+    run.refresh_from_db()
+    marks = [WindowMark.unpack(values) for values in run.recent_windows]
+    assert [mark.rows for mark in marks] == [100, 100, 50]
+    assert [mark.size for mark in marks] == [100, 100, 100]
+    assert [mark.progress for mark in marks] == sorted(mark.progress for mark in marks)
+    assert len(written) == len(marks) == run.windows
+    assert all("cursor" in statement and "counts" in statement for statement in written)
+
+
+def test_no_more_windows_are_remembered_than_a_row_should_hold() -> None:
+    marks: list[Any] | None = None
+    for number in range(REMEMBERED + 5):
+        marks = remember(
+            marks,
+            WindowMark(
+                ended=1_900_000_000.123 + number, size=50_000, rows=49_999, seconds=0.41234, progress=0.5
+            ),
+        )
+    assert marks is not None
+    assert len(marks) == REMEMBERED
+    assert WindowMark.unpack(marks[0]).ended == pytest.approx(1_900_000_005.12)
+    assert len(json.dumps(marks)) < 6_000
 
 
 @on_servers

@@ -1,0 +1,59 @@
+"""The buttons of a run's page: Pause, Resume, Cancel, Retry. Each is a POST with a permission."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from .. import runs
+from ..exceptions import MaintenanceError
+from ..models import CONTROLS, Run
+from ..permissions import may_control
+from .base import Pages, back_to_runs, find_operation, url_of
+
+ACTIONS: dict[str, Callable[..., Run]] = {
+    "pause": runs.pause,
+    "resume": runs.resume,
+    "cancel": runs.cancel,
+    "retry": runs.retry,
+}
+"""What a button calls."""
+
+
+def fitting_actions(run: Run, user: Any) -> list[str]:
+    """Return the names of the actions that `run` can take now and `user` may take."""
+    operation = find_operation(run.operation)
+    return [name for name in ACTIONS if run.status in CONTROLS[name] and may_control(user, operation, name)]
+
+
+class ControlPages(Pages):
+    """Under the runs' URL: <run>/control/<action>/."""
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_POST(self.control_view))
+        own = path("<uuid:pk>/control/<str:action>/", view, name="maintenance_run_control")
+        return [own, *super().get_urls()]
+
+    def control_view(self, request: HttpRequest, pk: Any, action: str) -> HttpResponse:
+        """Pause, resume, cancel or retry a run."""
+        run = Run.objects.filter(pk=pk).first()
+        operation = find_operation(run.operation) if run is not None else None
+        if action not in ACTIONS or not may_control(request.user, operation, action):
+            raise PermissionDenied
+        if run is None:
+            return back_to_runs(request, _("There is no such run."))
+        try:
+            ACTIONS[action](run, actor=request.user.get_username())
+        except MaintenanceError as error:
+            messages.error(request, str(error))
+        else:
+            run.refresh_from_db()
+            messages.success(request, _("The run is now %(status)s.") % {"status": run.get_status_display()})
+        return HttpResponseRedirect(url_of(run))
