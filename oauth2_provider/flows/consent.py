@@ -1,4 +1,4 @@
-"""What a user has granted a client before, so that it need not be asked again (OpenID Connect Core 1.0 section 3.1.2.4)."""
+"""What a user has granted a client before, so as not to ask again (OpenID Connect Core 1.0 section 3.1.2.4)."""
 
 from __future__ import annotations
 
