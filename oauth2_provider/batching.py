@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db import IntegrityError, InterfaceError, OperationalError, connections, models
+from django.db import IntegrityError, InterfaceError, OperationalError, connections, models, transaction
 from django.db.models import BooleanField, Func, Q, QuerySet, Subquery
 
 T = TypeVar("T")
@@ -27,6 +27,8 @@ ATTEMPTS = 6
 KEYS_AT_MOST = 5000
 PASSING = (OperationalError, InterfaceError, IntegrityError)
 """What may be gone at the next try: deadlocks, timeouts, lost connections; a row that came to be held meanwhile."""
+LOST_RACES = {"40001", "40P01", "55P03", 1020, 1205, 1213}
+"""Conflict, deadlock and lock timeout, as PostgreSQL and MariaDB/MySQL name them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +153,23 @@ class _Holder:
         setattr(self, attname, value)
 
 
-def with_retries(work: Callable[[], T], *, using: str) -> T:
+def may_pass(error: Exception) -> bool:
+    """Tell whether a clean-up's transaction that failed with `error` may succeed at the next try."""
+    return isinstance(error, PASSING)
+
+
+def is_lost_race(error: Exception) -> bool:
+    """Tell whether the engine undid a transaction for another's sake: by a deadlock, or a lock waited for too long."""
+    cause = error.__cause__
+    if not isinstance(error, OperationalError) or cause is None:
+        return False
+    code = getattr(cause, "sqlstate", None) or next(iter(cause.args), None)
+    return code in LOST_RACES
+
+
+def with_retries(
+    work: Callable[[], T], *, using: str, is_passing: Callable[[Exception], bool] = may_pass
+) -> T:
     """Return what `work`, a whole transaction on `using`, returns; one that fails in passing is run again.
 
     Waits longer each time, with jitter. Inside a transaction of the caller there is nothing to run again: the
@@ -160,13 +178,26 @@ def with_retries(work: Callable[[], T], *, using: str) -> T:
     for attempt in range(1, ATTEMPTS):
         try:
             return work()
-        except PASSING:
+        except PASSING as error:
             connection = connections[using]
-            if connection.in_atomic_block:
+            if connection.in_atomic_block or not is_passing(error):
                 raise
             connection.close_if_unusable_or_obsolete()
             time.sleep(random.uniform(0.02, 0.1) * 2**attempt)  # noqa: S311 - jitter
     return work()
+
+
+def atomically(work: Callable[[], T], *, using: str) -> T:
+    """Return what `work` returns, in a transaction; one that loses a race for locks is run again.
+
+    For a client's request, which must not fail because others came: `work` must change nothing but rows.
+    """
+
+    def transact() -> T:
+        with transaction.atomic(using=using):
+            return work()
+
+    return with_retries(transact, using=using, is_passing=is_lost_race)
 
 
 def delete_window(rows: QuerySet[Any]) -> int:

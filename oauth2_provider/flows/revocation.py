@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db import router, transaction
+from django.db import router
 
+from ..batching import atomically
 from ..models import (
     get_access_token_model,
     get_refresh_token_model,
@@ -63,11 +64,14 @@ def revoke_family(token_family: UUID) -> None:
 
 def revoke_issued_from(grant: Any) -> None:
     """Revoke what was issued from an authorization code that is presented again (RFC 6749 section 4.1.2)."""
-    with transaction.atomic(using=router.db_for_write(get_refresh_token_model())):
+
+    def revoke() -> None:
         if grant.token_family is not None:
             revoke_family(grant.token_family)
         for token in get_access_token_model()._base_manager.filter(token_checksum=grant.token_checksum):
             token.revoke()
+
+    atomically(revoke, using=router.db_for_write(get_refresh_token_model()))
 
 
 def revoke_authorization(access_token: Any) -> None:

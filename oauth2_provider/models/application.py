@@ -196,13 +196,15 @@ class AbstractApplication(OpenIDClient):
         return True
 
     def mark_used(self, now: datetime) -> None:
-        """Note that the application got a token at `now`; at most one UPDATE in USE_RESOLUTION."""
+        """Note that the application got a token at `now`; at most one UPDATE in USE_RESOLUTION.
+
+        The row is what counts: this instance stays as it was read, so that a transaction can be run again.
+        """
         due_before = now - USE_RESOLUTION
         if self.last_used is not None and self.last_used > due_before:
             return
         due = Q(last_used__isnull=True) | Q(last_used__lte=due_before)
         type(self)._base_manager.filter(due, pk=self.pk).update(last_used=now)
-        self.last_used = now
 
     def get_allowed_schemes(self) -> list[str]:
         """Return the schemes that this application's redirect URIs may have."""

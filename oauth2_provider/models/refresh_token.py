@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import models, router, transaction
+from django.db import models, router
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ..batching import atomically
 from ..settings import oauth2_settings
 from .fields import ResourceJSONField, TokenChecksumField
 from .registry import get_access_token_model
@@ -68,19 +70,21 @@ class AbstractRefreshToken(models.Model):
 
         One transaction; the refresh token is locked before the access token, as rotation does.
         """
-        model = type(self)
-        alias = router.db_for_write(model, instance=self)
-        with transaction.atomic(using=alias):
-            token = model._base_manager.using(alias).select_for_update().filter(pk=self.pk).first()
-            if token is None or token.revoked is not None:
-                return
-            access_token_id = token.access_token_id
-            token.access_token = None
-            token.revoked = self.revoked = timezone.now()
-            token.save(using=alias, update_fields=["access_token", "revoked", "updated"])
-            self.access_token = None
-            if access_token_id is not None:
-                self._revoke_access_token(access_token_id, alias)
+        alias = router.db_for_write(type(self), instance=self)
+        atomically(partial(self._revoke, alias), using=alias)
+
+    def _revoke(self, alias: str) -> None:
+        tokens = type(self)._base_manager.using(alias)
+        token = tokens.select_for_update().filter(pk=self.pk).first()
+        if token is None or token.revoked is not None:
+            return
+        access_token_id = token.access_token_id
+        token.access_token = None
+        token.revoked = self.revoked = timezone.now()
+        token.save(using=alias, update_fields=["access_token", "revoked", "updated"])
+        self.access_token = None
+        if access_token_id is not None:
+            self._revoke_access_token(access_token_id, alias)
 
     @classmethod
     def revoke_family(cls, token_family: UUID) -> None:

@@ -6,10 +6,11 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError, router
 from django.utils import timezone
 from oauthlib.oauth2 import InvalidClientError, InvalidGrantError
 
+from ..batching import atomically
 from ..flows import issuance
 from ..flows.errors import GrantUnusable
 from ..models import get_access_token_model, get_refresh_token_model, set_token_value
@@ -24,14 +25,19 @@ class TokenHooks:
     def save_bearer_token(self, token: dict[str, Any], request: Any, *args: Any, **kwargs: Any) -> None:
         """Store what is about to be sent, in one transaction. Raises invalid_grant for the loser of a race.
 
+        Where the engine picks the transaction as the victim of a deadlock, it is run again.
+
         The application is marked used first: whoever removes unused ones waits for that, or has removed it
         before, and then the client is invalid.
         """
+
+        def save() -> None:
+            if request.client is not None:
+                request.client.mark_used(timezone.now())
+            self._save_bearer_token(token, request, *args, **kwargs)
+
         try:
-            with transaction.atomic(using=router.db_for_write(get_access_token_model())):
-                if request.client is not None:
-                    request.client.mark_used(timezone.now())
-                self._save_bearer_token(token, request, *args, **kwargs)
+            atomically(save, using=router.db_for_write(get_access_token_model()))
         except IntegrityError as error:
             client = request.client
             if client is None or type(client)._base_manager.filter(pk=client.pk).exists():

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.core import serializers
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 from jwcrypto.jwk import JWK, JWKSet
@@ -220,14 +221,26 @@ def test_use_is_noted_at_most_once_an_hour(application: Application, django_asse
     now = timezone.now()
     with django_assert_num_queries(1):
         application.mark_used(now)
+    application.refresh_from_db()
     with django_assert_num_queries(0):
         application.mark_used(now + timedelta(minutes=59))
-    assert Application.objects.get(pk=application.pk).last_used == now
+    assert application.last_used == now
 
     later = now + timedelta(hours=1)
     with django_assert_num_queries(1):
         application.mark_used(later)
     assert Application.objects.get(pk=application.pk).last_used == later
+
+
+def test_use_that_is_rolled_back_is_noted_when_the_transaction_runs_again(application: Application) -> None:
+    now = timezone.now()
+    with transaction.atomic():
+        application.mark_used(now)
+        transaction.set_rollback(True)
+
+    application.mark_used(now)
+
+    assert Application.objects.get(pk=application.pk).last_used == now
 
 
 def test_use_noted_by_another_process_meanwhile_is_not_set_back(application: Application) -> None:
