@@ -20,6 +20,7 @@ from .grant import AbstractGrant, Grant
 from .id_token import AbstractIDToken, IDToken
 from .pushed_authorization_request import AbstractPushedAuthorizationRequest, PushedAuthorizationRequest
 from .refresh_token import AbstractRefreshToken, RefreshToken, refresh_token_expire_timedelta
+from .registered_client import GrantTypesField
 from .registry import (
     get_access_token_admin_class,
     get_access_token_model,
@@ -54,6 +55,7 @@ __all__ = [
     "DeviceGrant",
     "DeviceRequest",
     "Grant",
+    "GrantTypesField",
     "IDToken",
     "PushedAuthorizationRequest",
     "RefreshToken",

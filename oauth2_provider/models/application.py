@@ -17,13 +17,14 @@ from ..generators import generate_client_id, generate_client_secret
 from ..settings import oauth2_settings
 from .fields import ClientSecretField
 from .openid_client import OpenIDClient
+from .registered_client import RegisteredClient
 from .uris import is_origin_allowed, redirect_to_uri_allowed
 
 USE_RESOLUTION = timedelta(hours=1)
 """How coarse `Application.last_used` is: an application in constant use costs one UPDATE in this time."""
 
 
-class AbstractApplication(OpenIDClient):
+class AbstractApplication(OpenIDClient, RegisteredClient):
     """A client. Subclass it for a model of your own (OAUTH2_PROVIDER_APPLICATION_MODEL)."""
 
     CLIENT_CONFIDENTIAL = "confidential"
@@ -187,10 +188,6 @@ class AbstractApplication(OpenIDClient):
         """Tell whether scripts of `origin` may call on behalf of this client."""
         return bool(self.allowed_origins) and is_origin_allowed(origin, self.allowed_origins.split())
 
-    def allows_grant_type(self, *grant_types: str) -> bool:
-        """Tell whether the application may use one of `grant_types` (values of GRANT_TYPES)."""
-        return self.authorization_grant_type in grant_types
-
     def is_usable(self, request: Any) -> bool:
         """Tell whether the application may be used at all. Override it to bar applications."""
         return True
@@ -220,6 +217,7 @@ class AbstractApplication(OpenIDClient):
 
     def clean(self) -> None:
         """Validate what fields alone cannot tell. Raises ValidationError."""
+        self._clean_grant_types()
         self._clean_redirect_uris()
         self._clean_origins()
         self._clean_algorithm()
@@ -229,10 +227,11 @@ class AbstractApplication(OpenIDClient):
     def _clean_redirect_uris(self) -> None:
         needs_redirect = (self.GRANT_AUTHORIZATION_CODE, self.GRANT_IMPLICIT, self.GRANT_OPENID_HYBRID)
         uris = self.redirect_uris.split()
-        if not uris and self.authorization_grant_type in needs_redirect:
+        needing = [kind for kind in needs_redirect if self.allows_grant_type(kind)]
+        if not uris and needing:
             raise ValidationError(
                 _("At least one redirect URI is needed for the grant type %(grant_type)s"),
-                params={"grant_type": self.authorization_grant_type},
+                params={"grant_type": needing[0]},
             )
         validate = self.get_redirect_uri_validator()
         for uri in uris:

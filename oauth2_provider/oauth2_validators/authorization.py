@@ -58,11 +58,12 @@ class AuthorizationHooks:
     ) -> bool:
         """Tell whether the client may ask for all of `scopes`."""
         available = get_scopes_backend().get_available_scopes(application=client, request=request)
-        return set(scopes) <= set(available)
+        return set(scopes) <= set(client.permitted_scopes(list(available)))
 
     def get_default_scopes(self, client_id: str, request: Any, *args: Any, **kwargs: Any) -> list[str]:
         """Return the scopes of a request that names none."""
-        return get_scopes_backend().get_default_scopes(application=request.client, request=request)
+        defaults = get_scopes_backend().get_default_scopes(application=request.client, request=request)
+        return request.client.permitted_scopes(list(defaults))
 
     def is_pkce_required(self, client_id: str, request: Any) -> bool:
         """Return PKCE_REQUIRED, asked for this client where it is callable."""

@@ -27,6 +27,8 @@ class GrantHooks:
         if grant_type == "password" and bcp_compliant("PASSWORD_GRANT"):
             return False
         self._check_and_set_request_resource(request)  # type: ignore[attr-defined]
+        if grant_type == "refresh_token" and not client.allows_refresh_tokens:
+            return False
         return bool(client.allows_grant_type(*GRANT_TYPE_MAPPING.get(grant_type, ())))
 
     # -- authorization code

@@ -63,6 +63,8 @@ class TokenHooks:
 
     def _save_new_token(self, token: dict[str, Any], request: Any, expires: Any) -> None:
         request.token_family = uuid.uuid4()
+        if request.client is not None and not request.client.allows_refresh_tokens:
+            token.pop("refresh_token", None)
         grant = getattr(request, "grant", None)
         if grant is not None:
             issuance.redeem_grant(

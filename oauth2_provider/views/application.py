@@ -27,6 +27,7 @@ APPLICATION_FIELDS = (
     "hash_client_secret",
     "client_type",
     "authorization_grant_type",
+    "registered_grant_types",
     "redirect_uris",
     "post_logout_redirect_uris",
     "allowed_origins",

@@ -15,6 +15,9 @@ OWN_COLUMNS: dict[str, dict[str, Any]] = {
         "last_used": None,
         "subject_type": "public",
         "sector_identifier_uri": None,
+        "registered_grant_types": None,
+        "registered_scope": None,
+        "client_metadata": None,
     },
     "oauth2_provider_grant": {
         "redeemed": None,

@@ -212,7 +212,7 @@ def test_what_is_allowed_is_what_is_registered() -> None:
     assert not unsaved().origin_allowed("https://a.example")
 
 
-def test_an_application_has_one_grant_type() -> None:
+def test_an_application_that_lists_none_has_one_grant_type() -> None:
     assert unsaved().allows_grant_type(CODE, Application.GRANT_IMPLICIT)
     assert not unsaved().allows_grant_type(Application.GRANT_IMPLICIT)
 
