@@ -36,7 +36,7 @@ from .operations import Job, Operation, OperationKind, Stage, get_operation
 from .record import RunRecord
 from .settings import maintenance_settings
 from .signals import run_started
-from .throttles import find_hold, is_over_time, rest_seconds
+from .throttles import Hold, find_hold, find_switch_hold, is_over_time, rest_seconds
 from .windows import WindowMark, next_size
 
 logger = logging.getLogger(__name__)
@@ -170,14 +170,18 @@ class Runner:
         return True
 
     def _is_held(self) -> bool:
-        if get_operation(self.run.operation).kind is OperationKind.SECURITY or self.budget_seconds is None:
+        if get_operation(self.run.operation).kind is OperationKind.SECURITY:
             return False
+        if self.budget_seconds is None:
+            return self._hold_by(find_switch_hold())
         if is_over_time(self.run):
             limit = f"worked for RUN_SECONDS ({maintenance_settings.RUN_SECONDS} s); resume it to go on"
             self.record.leave(RunStatus.PAUSING, RunEvent.Kind.HELD, text=limit)
             self.record.leave(RunStatus.PAUSED, RunEvent.Kind.PAUSED, hold_reason=limit)
             return True
-        hold = find_hold(self.run, self._using())
+        return self._hold_by(find_hold(self.run, self._using()))
+
+    def _hold_by(self, hold: Hold | None) -> bool:
         if hold is None:
             return False
         until = timezone.now() + timedelta(seconds=hold.seconds)

@@ -16,6 +16,7 @@ from django.db import IntegrityError, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from .audit import record
 from .dispatch import send, send_on_commit
 from .exceptions import InvalidArguments, TooSoon, TransitionRefused
 from .models import (
@@ -25,6 +26,7 @@ from .models import (
     HELD_BY_WORKER,
     TRANSITIONS,
     WAITING,
+    AuditAction,
     Run,
     RunEvent,
     RunStatus,
@@ -35,6 +37,9 @@ from .models import (
 from .operations import get_operation
 from .settings import maintenance_settings
 from .signals import run_failed, run_finished
+from .switch import free_waiting
+from .switch import hold_all as hold_all
+from .switch import release_all as release_all
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +90,7 @@ def request_run(
         with transaction.atomic(using=alias):
             run.save(using=alias, force_insert=True)
             note(run, RunEvent.Kind.ENQUEUED, actor=_actor(run), text=reason)
+            _record_request(run, AuditAction.RUN_REQUESTED)
     except IntegrityError:
         active = _join_active(run)
         if active is None:
@@ -108,7 +114,7 @@ def request_run(
 def pause(run: Run, *, actor: str = "") -> Run:
     """Have `run` stop after its window and wait to be resumed. Raises TransitionRefused."""
     _ask(run, "pause", at_once=RunStatus.PAUSED, after_window=RunStatus.PAUSING)
-    note(run, RunEvent.Kind.PAUSE_REQUESTED, actor=actor)
+    _note_control(run, RunEvent.Kind.PAUSE_REQUESTED, AuditAction.RUN_PAUSED, actor)
     _have_shards_follow(run, "pause", pause, actor)
     return run
 
@@ -116,7 +122,7 @@ def pause(run: Run, *, actor: str = "") -> Run:
 def cancel(run: Run, *, actor: str = "") -> Run:
     """Have `run` end after its window. What it did stays done. Raises TransitionRefused."""
     _ask(run, "cancel", at_once=RunStatus.CANCELLED, after_window=RunStatus.CANCELLING)
-    note(run, RunEvent.Kind.CANCEL_REQUESTED, actor=actor)
+    _note_control(run, RunEvent.Kind.CANCEL_REQUESTED, AuditAction.RUN_CANCELLED, actor)
     _have_shards_follow(run, "cancel", cancel, actor)
     return run
 
@@ -124,7 +130,7 @@ def cancel(run: Run, *, actor: str = "") -> Run:
 def resume(run: Run, *, actor: str = "") -> Run:
     """Have a paused run go on from its cursor. Raises TransitionRefused."""
     move(run, RunStatus.ENQUEUED, from_=CONTROLS["resume"], not_before=None, hold_reason="")
-    note(run, RunEvent.Kind.RESUMED, actor=actor)
+    _note_control(run, RunEvent.Kind.RESUMED, AuditAction.RUN_RESUMED, actor)
     _have_shards_follow(run, "resume", resume, actor)
     send_on_commit(run)
     return run
@@ -147,7 +153,7 @@ def retry(run: Run, *, actor: str = "") -> Run:
             )
     except IntegrityError as exc:
         raise TransitionRefused(run.pk, "replaced by an active run of the same work", "enqueued") from exc
-    note(run, RunEvent.Kind.RETRY, actor=actor)
+    _note_control(run, RunEvent.Kind.RETRY, AuditAction.RUN_RETRIED, actor)
     _have_shards_follow(run, "retry", retry, actor)
     send_on_commit(run)
     return run
@@ -200,6 +206,7 @@ def sweep() -> list[Run]:
     """
     for run in _lost():
         _take_back(run)
+    free_waiting()
     swept = list(_due())
     for run in swept:
         send(run)
@@ -215,7 +222,21 @@ def _join_active(run: Run) -> Run | None:
     if active is not None:
         active.is_new = False  # type: ignore[attr-defined]
         note(active, RunEvent.Kind.REQUESTED, actor=_actor(run), text=run.reason)
+        run.pk = active.pk
+        _record_request(run, AuditAction.RUN_REQUESTED_AGAIN)
     return active
+
+
+def _record_request(run: Run, action: AuditAction) -> None:
+    """Put a request into the audit trail; `run` is as it was asked for."""
+    effect = {"arguments": run.arguments, "shards": run.shards}
+    record(action, run=run, actor=_actor(run), source=run.trigger, reason=run.reason, effect=effect)
+
+
+def _note_control(run: Run, kind: RunEvent.Kind, action: AuditAction, actor: str) -> None:
+    note(run, kind, actor=actor)
+    if run.parent_id is None:
+        record(action, run=run, actor=actor, effect={"status": run.status})
 
 
 def _ask(run: Run, control: str, *, at_once: RunStatus, after_window: RunStatus) -> None:
@@ -289,6 +310,8 @@ def _refuse_too_soon(operation: str, arguments: dict[str, Any], interval: float)
 def _announce_end(run: Run) -> None:
     if run.parent_id is not None:
         return
+    effect = {"status": run.status, "counts": run.total_counts, "error": run.error_class}
+    record(AuditAction.RUN_ENDED, run=run, actor=_actor(run), source=run.trigger, effect=effect)
     signal = run_failed if run.status == RunStatus.FAILED else run_finished
     transaction.on_commit(
         lambda: signal.send_robust(sender=Run, run=run) and None, using=router.db_for_write(Run)

@@ -43,6 +43,9 @@ DEFAULTS: dict[str, Any] = {
     "REVOKE_ON_PASSWORD_CHANGE": False,  # when the password becomes another
     # -- record
     "RUN_RETENTION_DAYS": 90,
+    "AUDIT_RETENTION_DAYS": 365,
+    "SNAPSHOT_RETENTION_DAYS": 90,  # of the hourly figures of tables
+    "CLIENT_ADDRESS_META": "REMOTE_ADDR",  # where request.META has a client's address; by a proxy's header it sets
 }
 
 

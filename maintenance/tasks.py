@@ -15,6 +15,7 @@ from .models import Trigger
 from .operations import OperationKind, get_operation
 from .runner import Runner
 from .settings import maintenance_settings
+from .snapshots import take_snapshot_if_due
 
 logger = logging.getLogger(__name__)
 
@@ -78,8 +79,10 @@ def advance(run_id: str) -> None:
 
 @shared_task(ignore_result=True)
 def sweep() -> int:
-    """Send on what waits and take back what was lost; returns how many runs that were."""
-    return len(runs.sweep())
+    """Send on what waits and take back what was lost; returns how many runs that were. Then the hour's figures."""
+    swept = len(runs.sweep())
+    take_snapshot_if_due()
+    return swept
 
 
 def _trigger(task: Task, operation: str, arguments: dict[str, Any]) -> str | None:

@@ -13,8 +13,11 @@ from zoneinfo import ZoneInfo
 from django.db import connections
 from django.utils import timezone
 
-from .models import Run
+from .models import MaintenanceSwitch, Run
 from .settings import maintenance_settings
+
+SWITCH_SECONDS = 600.0
+"""How long a run that the switch holds waits before it looks again; to release it sends it on at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +33,17 @@ Check = Callable[[Run, str], Hold | None]
 
 def find_hold(run: Run, using: str) -> Hold | None:
     """Return why `run`, working on the database `using`, must rest now; None where it may go on."""
-    for check in (_time_window, _replication_lag, _site_throttle):
+    for check in (_switch, _time_window, _replication_lag, _site_throttle):
         hold = check(run, using)
         if hold is not None:
             return hold
     return None
+
+
+def find_switch_hold() -> Hold | None:
+    """Return the hold of the site's switch; None where it is off. It holds whoever works the run."""
+    switch = MaintenanceSwitch.find_hold()
+    return Hold(seconds=SWITCH_SECONDS, reason=switch.hold_reason) if switch is not None else None
 
 
 def rest_seconds(worked_seconds: float) -> float:
@@ -66,6 +75,10 @@ def seconds_until_open(window: str, zone: str, now: datetime) -> float:
     if opens <= local:
         opens += timedelta(days=1)
     return (opens.astimezone(now.tzinfo) - now).total_seconds()
+
+
+def _switch(run: Run, using: str) -> Hold | None:
+    return find_switch_hold()
 
 
 def _time_window(run: Run, using: str) -> Hold | None:

@@ -194,4 +194,6 @@ def _ended_badly(run: Run) -> str:
         return f"The run was {run.get_status_display().lower()}."
     if run.status == RunStatus.PAUSED:
         return f"Stopped. Go on with: manage.py maintenance_runs resume {run.pk}"
+    if run.hold_reason:
+        return f"The run is held: {run.hold_reason}. See: manage.py maintenance_runs show {run.pk}"
     return f"A worker has this run already. See: manage.py maintenance_runs show {run.pk}"

@@ -179,6 +179,10 @@ class Operation:
         """
         return 0
 
+    def removed(self, counts: Mapping[str, int]) -> Mapping[str, int]:
+        """Return what of a run's `counts` left its table for good; the rest was changed and is there still."""
+        return counts
+
     def path(self, job: Job) -> tuple[str, list[str]]:
         """Return how rows go, "set-based" or "orm", and why."""
         return "set-based", []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -86,6 +86,9 @@ class MigrateTokenScopes(Operation):
                 samples[table] = [str(pk) for pk in rows.values_list("pk", flat=True)[:SAMPLES]]
         path, why = self.path(job)
         return Preview(counts=dict(counts), samples=samples, path=path, warnings=why)
+
+    def removed(self, counts: Mapping[str, int]) -> Mapping[str, int]:
+        return {}
 
     def path(self, job: Job) -> tuple[str, list[str]]:
         stages = scope_stages(_migration(job))

@@ -1,4 +1,8 @@
-"""purge_runs: delete the record of runs that ended long ago, with their events and what they archived."""
+"""purge_runs: delete the record of runs that ended long ago, with their events and what they archived.
+
+Likewise what else is kept of the past: the audit trail, the hourly figures of tables, and signs of life of workers
+that are no more; each for as long as its setting says.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,17 @@ from typing import Any
 
 from django import forms
 from django.db import router
+from django.db.models import Max, QuerySet
 
 from oauth2_provider.batching import Walk, Window, counted_up_to, delete_window
 
-from ..models import ENDED, ArchivedApplication, Run, RunEvent
+from ..models import ENDED, ArchivedApplication, AuditEvent, Heartbeat, Run, RunEvent, TableSnapshot
 from ..settings import maintenance_settings
 from .base import ArgumentsForm, Job, Operation, Preview, Stage
 from .walks import WalkStage
 
 COUNTED_AT_MOST = 1_000_000
+HEARTBEAT_DAYS = 7
 
 
 class PurgeRunsForm(ArgumentsForm):
@@ -58,6 +64,22 @@ class PurgeRunsStage(WalkStage):
         )
 
 
+class PurgeRecordStage(WalkStage):
+    """Rows of one table of records, by their own date."""
+
+    def __init__(self, name: str, rows: QuerySet[Any], order: str) -> None:
+        self.name = name
+        self.rows = rows.order_by()
+        self.order = order
+
+    def walk(self, by: Any = None) -> Walk:
+        return Walk(rows=self.rows, fields=(self.order, "pk"))
+
+    def work_window(self, walk: Walk, window: Window) -> Counter[str]:
+        rows = self.rows.filter(walk.inside(window))
+        return Counter({self.rows.model._meta.db_table: delete_window(rows)})
+
+
 class PurgeRuns(Operation):
     name = "purge_runs"
     title = "Purge runs"
@@ -66,11 +88,31 @@ class PurgeRuns(Operation):
     minimum_interval_seconds = 600.0
 
     def stages(self, job: Job) -> Sequence[Stage]:
-        return [PurgeRunsStage(job, self._days(job))]
+        return [PurgeRunsStage(job, self._days(job)), *_record_stages(job)]
 
     def preview(self, job: Job) -> Preview:
-        rows = PurgeRunsStage(job, self._days(job)).rows
-        return Preview(counts={Run._meta.db_table: counted_up_to(rows, COUNTED_AT_MOST)})
+        stages: list[Any] = [PurgeRunsStage(job, self._days(job)), *_record_stages(job)]
+        counts = {
+            stage.rows.model._meta.db_table: counted_up_to(stage.rows, COUNTED_AT_MOST) for stage in stages
+        }
+        return Preview(counts=counts)
 
     def _days(self, job: Job) -> int:
         return int(self.values(job.arguments)["days"] or maintenance_settings.RUN_RETENTION_DAYS)
+
+
+def _record_stages(job: Job) -> list[PurgeRecordStage]:
+    """Return the stages beside that of the runs. The newest figures stay: what was removed adds up from them."""
+    kinds: tuple[tuple[str, Any, str, int], ...] = (
+        ("audit_events", AuditEvent, "created", maintenance_settings.AUDIT_RETENTION_DAYS),
+        ("table_snapshots", TableSnapshot, "hour", maintenance_settings.SNAPSHOT_RETENTION_DAYS),
+        ("heartbeats", Heartbeat, "seen", HEARTBEAT_DAYS),
+    )
+    stages = []
+    for name, model, order, days in kinds:
+        stored = model.objects.using(router.db_for_write(model))
+        rows = stored.filter(**{f"{order}__lt": job.cutoff - timedelta(days=days)})
+        if model is TableSnapshot:
+            rows = rows.filter(hour__lt=stored.aggregate(newest=Max("hour"))["newest"] or job.cutoff)
+        stages.append(PurgeRecordStage(name, rows, order))
+    return stages

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -18,7 +18,7 @@ from oauth2_provider.flows.bulk_revocation import (
     revocation_stages,
     revoke_credentials,
 )
-from oauth2_provider.models import get_access_token_model, get_application_model
+from oauth2_provider.models import get_access_token_model, get_application_model, get_refresh_token_model
 
 from .base import ArgumentsForm, Job, Operation, OperationKind, Preview, Stage
 from .fields import KeyField, KeysField
@@ -98,6 +98,11 @@ class RevokeUserTokens(Operation):
                 samples[stage.name] = [str(pk) for pk in stage.rows.values_list("pk", flat=True)[:SAMPLES]]
         path, why = self.path(job)
         return Preview(counts=dict(counts), reasons=reasons, samples=samples, path=path, warnings=why)
+
+    def removed(self, counts: Mapping[str, int]) -> Mapping[str, int]:
+        """Return `counts` without refresh tokens: a revoked one keeps its row, to reveal a replay."""
+        kept = get_refresh_token_model()._meta.db_table
+        return {table: rows for table, rows in counts.items() if table != kept}
 
     def path(self, job: Job) -> tuple[str, list[str]]:
         reasons = revocation_slow_path_reasons()

@@ -1,4 +1,4 @@
-"""`manage.py maintenance_runs`: list, show, pause, resume, cancel and retry runs."""
+"""`manage.py maintenance_runs`: list, show, pause, resume, cancel and retry runs; hold and release all of them."""
 
 from __future__ import annotations
 
@@ -10,31 +10,42 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 
 from ... import runs
+from ...audit import origin
 from ...exceptions import TransitionRefused
-from ...models import ACTIVE, Run
+from ...models import ACTIVE, MaintenanceSwitch, Run, Trigger
 from ..operation_command import USAGE, run_to_json
 
 CONTROLS = {"pause": runs.pause, "resume": runs.resume, "cancel": runs.cancel, "retry": runs.retry}
+SWITCH = {"hold": runs.hold_all, "release": runs.release_all}
+ACTOR = "maintenance_runs"
 
 
 class Command(BaseCommand):
-    help = "List, show, pause, resume, cancel and retry runs."
+    help = "List, show, pause, resume, cancel and retry runs; hold and release all hygiene work."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", choices=["list", "show", *CONTROLS])
-        parser.add_argument("run", nargs="?", help="The run's id; all but `list` need it.")
+        parser.add_argument("action", choices=["list", "show", *CONTROLS, *SWITCH])
+        parser.add_argument(
+            "run", nargs="?", help="The run's id; all but `list`, `hold` and `release` need it."
+        )
         parser.add_argument("--active", action="store_true", help="list: only runs that have not ended.")
         parser.add_argument("--limit", type=int, default=20, help="list: how many. Default: 20.")
+        parser.add_argument("--reason", default="", help="hold, release: why; it is shown to everybody.")
         parser.add_argument("--json", action="store_true", help="Print JSON.")
 
     def handle(self, *args: Any, action: str, run: str | None, **options: Any) -> None:
         if action == "list":
             self._list(options)
             return
+        if action in SWITCH:
+            with origin(source=Trigger.COMMAND):
+                self._show_switch(SWITCH[action](ACTOR, options["reason"]), as_json=options["json"])
+            return
         found = self._find(run)
         if action in CONTROLS:
             try:
-                CONTROLS[action](found, actor="maintenance_runs")
+                with origin(source=Trigger.COMMAND):
+                    CONTROLS[action](found, actor=ACTOR)
             except TransitionRefused as refused:
                 raise CommandError(str(refused)) from refused
             found.refresh_from_db()
@@ -72,3 +83,10 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"  {event.created:%Y-%m-%d %H:%M:%S} {event.kind} {event.text} {event.actor}".rstrip()
             )
+
+    def _show_switch(self, switch: MaintenanceSwitch, *, as_json: bool) -> None:
+        if as_json:
+            values = {name: getattr(switch, name) for name in ("is_held", "actor", "reason", "since")}
+            self.stdout.write(json.dumps(values, cls=DjangoJSONEncoder))
+        else:
+            self.stdout.write(switch.hold_reason if switch.is_held else "Hygiene work is not held.")

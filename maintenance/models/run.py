@@ -153,6 +153,8 @@ class Run(models.Model):
     seconds_worked = models.FloatField(_("seconds worked"), default=0.0)
     recent_windows = models.JSONField(null=True, editable=False)
     """The last windows, oldest first, as `windows.WindowMark` packs them; written with the cursor."""
+    snapshot_counts = models.JSONField(default=dict, editable=False)
+    """What of `counts` the table snapshots have in their `removed` already."""
 
     created = models.DateTimeField(_("created"), auto_now_add=True)
     started = models.DateTimeField(_("started"), null=True)
@@ -179,6 +181,7 @@ class Run(models.Model):
             models.Index(fields=["status", "created"]),
             models.Index(fields=["operation", "created"]),
             models.Index(fields=["created"]),
+            models.Index(fields=["finished"]),
         ]
         permissions = [
             ("run_hygiene", _("Can run hygiene operations")),

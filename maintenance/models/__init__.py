@@ -1,0 +1,43 @@
+"""The tables of the maintenance app."""
+
+from __future__ import annotations
+
+from .audit import AuditAction, AuditEvent
+from .monitoring import Heartbeat, TableSnapshot
+from .run import (
+    ACTIVE,
+    CONTROLS,
+    ENDED,
+    HELD_BY_WORKER,
+    TRANSITIONS,
+    WAITING,
+    ArchivedApplication,
+    Run,
+    RunEvent,
+    RunStatus,
+    Trigger,
+    active_key,
+    statuses_before,
+)
+from .switch import MaintenanceSwitch
+
+__all__ = [
+    "ACTIVE",
+    "CONTROLS",
+    "ENDED",
+    "HELD_BY_WORKER",
+    "TRANSITIONS",
+    "WAITING",
+    "ArchivedApplication",
+    "AuditAction",
+    "AuditEvent",
+    "Heartbeat",
+    "MaintenanceSwitch",
+    "Run",
+    "RunEvent",
+    "RunStatus",
+    "TableSnapshot",
+    "Trigger",
+    "active_key",
+    "statuses_before",
+]
