@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,10 @@ class Authentication:
     def is_older_than(self, seconds: int) -> bool:
         """Tell whether the login is more than `seconds` ago, or nobody knows when it was."""
         return self.auth_time is None or time.time() - self.auth_time > seconds
+
+    def has_acr_of(self, accepted: Collection[Any] | None) -> bool:
+        """Tell whether the login was of one of the classes `accepted` (section 5.5.1.1); None: of any."""
+        return accepted is None or self.acr in accepted
 
     def id_token_claims(self) -> dict[str, Any]:
         """Return `auth_time`, `acr` and `amr`, as far as they are known."""

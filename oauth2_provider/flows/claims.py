@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 MEMBERS = ("userinfo", "id_token")
+MAXIMUM_CHARACTERS = 4000
+"""What a request asks for is kept with every token that comes of it."""
 
 
 class MalformedClaims(ValueError):  # noqa: N818 - the fact
@@ -51,7 +53,15 @@ def is_essential(asked: Mapping[str, Any], member: str, claim: str) -> bool:
     return (asked.get(member, {}).get(claim) or {}).get("essential") is True
 
 
+def is_wanted(asked: Mapping[str, Any], member: str, claim: str, value: Any) -> bool:
+    """Tell whether the client takes `value`; one that is not known is not sent at all (section 5.3.2)."""
+    accepted = accepted_values(asked, member, claim)
+    return value not in (None, "") and (accepted is None or value in accepted)
+
+
 def _loaded(text: str) -> Any:
+    if len(text) > MAXIMUM_CHARACTERS:
+        raise MalformedClaims(f"The claims parameter is longer than {MAXIMUM_CHARACTERS} characters.")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -17,10 +17,20 @@ def subject_of(user: Any, application: Any) -> str:
     Section 8.1: a keyed hash over sector and account, under OIDC_PAIRWISE_SUBJECT_SALT. Raises ImproperlyConfigured
     for a pairwise subject without that, or without a sector.
     """
-    if application is None or application.subject_type != application.SubjectType.PAIRWISE:
+    sector = sector_of(application)
+    if sector is None:
         return str(user.pk)
     salt = oauth2_settings.OIDC_PAIRWISE_SUBJECT_SALT
-    if not salt:
+    return hmac.new(salt.encode(), f"{sector}\n{user.pk}".encode(), hashlib.sha256).hexdigest()
+
+
+def sector_of(application: Any) -> str | None:
+    """Return the sector whose subjects `application` sees; None where it sees public ones.
+
+    Raises ImproperlyConfigured as `subject_of` does.
+    """
+    if application is None or application.subject_type != application.SubjectType.PAIRWISE:
+        return None
+    if not oauth2_settings.OIDC_PAIRWISE_SUBJECT_SALT:
         raise ImproperlyConfigured("Pairwise subjects need the setting OIDC_PAIRWISE_SUBJECT_SALT")
-    account = f"{application.sector_identifier}\n{user.pk}".encode()
-    return hmac.new(salt.encode(), account, hashlib.sha256).hexdigest()
+    return str(application.sector_identifier)

@@ -13,7 +13,7 @@ from ..models import get_grant_model
 from ..scopes import get_scopes_backend
 from ..settings import oauth2_settings
 from . import pkce
-from .requests import check_authorization_request
+from .requests import check_authorization_request, kept
 from .resources import requested_resources
 
 
@@ -106,7 +106,7 @@ class AuthorizationHooks:
 
         Those that a user has consented to are on the request already.
         """
-        consented = getattr(request, "resource", None)
+        consented = kept(request, "resource")
         return consented if isinstance(consented, list) else requested_resources(request)
 
 

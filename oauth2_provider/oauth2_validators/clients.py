@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 
 from ..hashers import check_client_secret, costs_password_hash, hash_client_secret, needs_upgrade, waste_time
 from ..models import get_application_model
+from .requests import kept
 
 
 class ClientHooks:
@@ -16,7 +17,7 @@ class ClientHooks:
 
     def _load_application(self, client_id: str | None, request: Any) -> Any:
         """Return the client `client_id`, usable, kept as `request.client`; None where there is none."""
-        loaded = getattr(request, "client", None)
+        loaded = kept(request, "client")
         if loaded is not None and loaded.client_id == client_id:
             return loaded
         application = _find_application(client_id)

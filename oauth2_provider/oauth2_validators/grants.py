@@ -14,6 +14,7 @@ from ..models import get_grant_model, get_refresh_token_model, token_checksum
 from ..settings import oauth2_settings
 from . import pkce
 from .grant_types import GRANT_TYPE_MAPPING
+from .requests import kept
 from .resources import narrowed_resources
 
 
@@ -83,14 +84,14 @@ class GrantHooks:
         self, client_id: str, code: str, redirect_uri: str, request: Any
     ) -> list[str]:
         """Return the scopes of the code; none where it is not known."""
-        grant = getattr(request, "grant", None) or get_grant_model().objects.filter(code=code).first()
+        grant = kept(request, "grant") or get_grant_model().objects.filter(code=code).first()
         return grant.scope.split() if grant is not None else []
 
     def get_authorization_code_nonce(
         self, client_id: str, code: str, redirect_uri: str, request: Any
     ) -> str | None:
         """Return the nonce of the authorization request."""
-        grant = getattr(request, "grant", None) or get_grant_model().objects.filter(code=code).first()
+        grant = kept(request, "grant") or get_grant_model().objects.filter(code=code).first()
         return (grant.nonce or None) if grant is not None else None
 
     def invalidate_authorization_code(

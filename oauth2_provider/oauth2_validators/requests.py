@@ -10,6 +10,14 @@ REPEATABLE = {"resource"}
 MAXIMUM_NONCE_CHARACTERS = 255
 
 
+def kept(request: Any, name: str) -> Any:
+    """Return what a hook keeps on the oauthlib request; None where none has yet.
+
+    Never what a client sends under that name: oauthlib lets every parameter be read as an attribute.
+    """
+    return vars(request).get(name)
+
+
 def check_authorization_request(request: Any) -> None:
     """Refuse repeated parameters, NUL characters, a nonce that cannot be stored, and tokens in a query.
 

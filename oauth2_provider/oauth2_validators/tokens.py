@@ -14,6 +14,7 @@ from ..batching import atomically
 from ..flows import issuance
 from ..flows.errors import GrantUnusable
 from ..models import get_access_token_model, get_refresh_token_model, set_token_value
+from .requests import kept
 
 
 class TokenHooks:
@@ -54,7 +55,7 @@ class TokenHooks:
             request.user = None
         expires = timezone.now() + timedelta(seconds=token["expires_in"])
         try:
-            if getattr(request, "refresh_token_instance", None) is not None:
+            if kept(request, "refresh_token_instance") is not None:
                 self._save_refreshed_token(token, request, expires)
             else:
                 self._save_new_token(token, request, expires)
@@ -65,7 +66,7 @@ class TokenHooks:
         request.token_family = uuid.uuid4()
         if request.client is not None and not request.client.allows_refresh_tokens:
             token.pop("refresh_token", None)
-        grant = getattr(request, "grant", None)
+        grant = kept(request, "grant")
         if grant is not None:
             issuance.redeem_grant(
                 grant, access_token=token["access_token"], token_family=request.token_family
@@ -101,7 +102,7 @@ class TokenHooks:
         self, expires: Any, request: Any, token: dict[str, Any], source_refresh_token: Any = None
     ) -> Any:
         """Store the access token and keep it as `access_token_instance`."""
-        id_token = getattr(request, "id_token_instance", None)
+        id_token = kept(request, "id_token_instance")
         if id_token is None and token.get("id_token"):
             id_token = self._load_id_token(token["id_token"])  # type: ignore[attr-defined]
         access_token = get_access_token_model()(
@@ -122,7 +123,7 @@ class TokenHooks:
         self, request: Any, refresh_token_code: str, access_token: Any, previous_refresh_token: Any = None
     ) -> Any:
         """Store the refresh token: of the family of the one it replaces, with all that was granted."""
-        granted = previous_refresh_token or getattr(request, "grant", None) or access_token
+        granted = previous_refresh_token or kept(request, "grant") or access_token
         scope = issuance.granted_scope(granted) if granted is previous_refresh_token else granted.scope
         refresh_token = get_refresh_token_model()(
             user=request.user,

@@ -71,6 +71,12 @@ KNOWN = {
     "password": ["a password"],
     "consent": ["a:b:c"],
     "allow": ["1"],
+    "client": ["web"],
+    "user": ["1"],
+    "grant": ["x"],
+    "refresh_token_instance": ["x"],
+    "id_token_instance": ["x"],
+    "authentication": ["{}"],
 }
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 parameter = st.one_of(

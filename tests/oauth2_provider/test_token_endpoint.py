@@ -309,3 +309,16 @@ def test_a_script_of_an_allowed_origin_may_read_the_response(
         )
         assert (answer.get("Access-Control-Allow-Origin") == origin) is allowed
         refresh_token = answer.json()["refresh_token"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["client", "user", "grant", "refresh_token_instance", "id_token_instance", "authentication", "scopes"],
+)
+def test_a_parameter_is_never_taken_for_what_the_server_keeps(
+    client: Client, machine: RegisteredClient, name: str
+) -> None:
+    """RFC 6749 section 3.2: unrecognized request parameters MUST be ignored."""
+    answer = ask(client, headers=basic(machine.application.client_id, machine.secret), **{name: "x"})
+    assert answer.status_code == 200, answer.content
+    assert AccessToken.objects.get().application == machine.application
