@@ -129,9 +129,16 @@ class OAuthLibCore:
         return self._answer(request, self.server.create_userinfo_response)
 
     def verify_request(self, request: HttpRequest, scopes: list[str]) -> tuple[bool, OAuthlibRequest]:
-        """Tell whether the request's bearer token grants all of `scopes` (RFC 6750); the second value knows more."""
+        """Tell whether the request's bearer token grants all of `scopes` (RFC 6750); the second value knows more.
+
+        An upload is not parsed before it is let in: only a body of a single part may carry a token (section 2.2).
+        """
         self._bind(request)
-        uri, http_method, body, headers = self._extract_params(request)
+        if request.content_type == "multipart/form-data":
+            uri, http_method, body = self._get_escaped_full_path(request), request.method or "", ""
+            headers = self.extract_headers(request)
+        else:
+            uri, http_method, body, headers = self._extract_params(request)
         return self.server.verify_request(uri, http_method, body, headers, scopes=scopes)
 
     def authenticate_client(self, request: HttpRequest) -> bool:
@@ -194,15 +201,16 @@ class JSONOAuthLibCore(OAuthLibCore):
         return [(_without_surrogates(name), _without_surrogates(value)) for name, value in pairs]
 
 
-def get_oauthlib_core() -> OAuthLibCore:
-    """Return a new OAUTH2_BACKEND_CLASS over a new server, as the settings say."""
-    return oauth2_settings.OAUTH2_BACKEND_CLASS(_new_server())
+def get_oauthlib_core(*, server_class: Any = None, validator_class: Any = None) -> OAuthLibCore:
+    """Return a new OAUTH2_BACKEND_CLASS over a new server, of the classes given or as the settings say."""
+    return oauth2_settings.OAUTH2_BACKEND_CLASS(_new_server(server_class, validator_class))
 
 
-def _new_server() -> Any:
-    validator = oauth2_settings.OAUTH2_VALIDATOR_CLASS()
-    is_openid = oauth2_settings.OIDC_ENABLED
-    server_class = oauth2_settings.OIDC_SERVER_CLASS if is_openid else oauth2_settings.OAUTH2_SERVER_CLASS
+def _new_server(server_class: Any = None, validator_class: Any = None) -> Any:
+    validator = (validator_class or oauth2_settings.OAUTH2_VALIDATOR_CLASS)()
+    if server_class is None:
+        is_openid = oauth2_settings.OIDC_ENABLED
+        server_class = oauth2_settings.OIDC_SERVER_CLASS if is_openid else oauth2_settings.OAUTH2_SERVER_CLASS
     server = server_class(validator, **oauth2_settings.server_kwargs)
     server.request_validator = validator
     return server

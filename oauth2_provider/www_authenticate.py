@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from django.http import HttpResponse
 
 BASIC_CHALLENGE = 'Basic realm="oauth2", charset="UTF-8"'
 """For a client whose HTTP Basic credentials are wrong (RFC 6749 section 5.2, RFC 7617)."""
@@ -22,6 +24,17 @@ def has_basic_credentials(authorization: str | None) -> bool:
     return (authorization or "").partition(" ")[0].lower() == "basic"
 
 
+def refusal(
+    oauth2_error: dict[str, Any] | None, *, scopes: Iterable[str] = (), resource_metadata: str | None = None
+) -> HttpResponse:
+    """Return the empty response that refuses a request, with status and challenge (RFC 6750 section 3)."""
+    response = HttpResponse(status=challenge_status(oauth2_error, default=401))
+    response["WWW-Authenticate"] = build_bearer_challenge(
+        oauth2_error, scopes=scopes, resource_metadata=resource_metadata
+    )
+    return response
+
+
 def build_bearer_challenge(
     oauth2_error: dict[str, Any] | None = None,
     *,
@@ -37,7 +50,12 @@ def build_bearer_challenge(
         attributes.setdefault("scope", needed)
     if resource_metadata:
         attributes["resource_metadata"] = resource_metadata
-    return "Bearer " + ", ".join(f'{name}="{_quoted(value)}"' for name, value in attributes.items())
+    return f"Bearer {format_attributes(attributes)}"
+
+
+def format_attributes(attributes: Mapping[str, Any]) -> str:
+    """Return the auth-params of a challenge, each value as a quoted string (RFC 9110 section 11.2)."""
+    return ", ".join(f'{name}="{_quoted(str(value))}"' for name, value in attributes.items())
 
 
 def _quoted(value: str) -> str:

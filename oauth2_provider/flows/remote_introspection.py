@@ -100,6 +100,7 @@ def _access_token(token: str, content: dict[str, Any], get_user: Callable[[dict[
         resource=[audience] if isinstance(audience, str) else list(audience),
     )
     set_token_value(access_token, token)
+    access_token.introspected = content  # what there is no column for: the client, claims of the server's own
     return access_token
 
 

@@ -35,6 +35,8 @@ class BearerHooks:
                 oauth2_settings.RESOURCE_SERVER_AUTH_TOKEN,
                 oauth2_settings.RESOURCE_SERVER_INTROSPECTION_CREDENTIALS,
             )
+            if access_token is not None and not has_active_user(access_token):
+                access_token = None
         if access_token is None or not access_token.is_valid(scopes) or not self._is_for_here(access_token):
             self._set_oauth2_error_on_request(request, access_token, scopes)
             return False
@@ -43,10 +45,19 @@ class BearerHooks:
         return True
 
     def _load_access_token(self, token: str) -> Any:
-        """Return the access token with its user and application; None where there is none, or no active user."""
+        """Return the access token with its user and application; None where there is none, or no active user.
+
+        Loaded once a request, however many of middleware, authentication class and view ask for it.
+        """
+        loaded, checksum = _loaded_tokens(getattr(self, "django_request", None)), token_checksum(token)
+        if checksum in loaded:
+            return loaded[checksum]
         tokens = get_access_token_model()._base_manager.select_related("application", "user")
-        access_token = tokens.filter(token_checksum=token_checksum(token)).first()
-        return None if access_token is None or not has_active_user(access_token) else access_token
+        access_token = tokens.filter(token_checksum=checksum).first()
+        if access_token is None or not has_active_user(access_token):
+            return None
+        loaded[checksum] = access_token
+        return access_token
 
     def _get_token_from_authentication_server(
         self,
@@ -100,6 +111,14 @@ class BearerHooks:
                 "error_description": "The access token is not meant for this resource.",
             }
         request.oauth2_error = error
+
+
+def _loaded_tokens(http_request: Any) -> dict[str, Any]:
+    """Return what the Django request keeps of the tokens it was found to carry, by checksum."""
+    if http_request is None:
+        return {}
+    bare_request = getattr(http_request, "_request", http_request)  # REST framework wraps it
+    return vars(bare_request).setdefault("_oauth2_access_tokens", {})
 
 
 def _misuse(request: Any) -> str | None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import BadRequest, ImproperlyConfigured, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse, UnreadablePostError
@@ -16,12 +19,7 @@ from ..exceptions import FatalClientError
 from ..scopes import get_scopes_backend
 from ..settings import oauth2_settings
 from ..throttling import find_rate, seconds_to_wait
-from ..www_authenticate import (
-    BASIC_CHALLENGE,
-    build_bearer_challenge,
-    challenge_status,
-    has_basic_credentials,
-)
+from ..www_authenticate import BASIC_CHALLENGE, has_basic_credentials, refusal
 
 logger = logging.getLogger("oauth2_provider")
 
@@ -130,11 +128,8 @@ class ResourceServerViewMixin(OAuthLibCoreMixin):
     ) -> HttpResponse:
         """Return the refusal, with a challenge (RFC 6750 section 3)."""
         error = oauth2_error or getattr(request, "oauth2_error", None)
-        response = HttpResponse(status=challenge_status(error, default=401))
-        response["WWW-Authenticate"] = build_bearer_challenge(
-            error, scopes=self.get_scopes(), resource_metadata=self.get_resource_metadata_url(request)
-        )
-        return response
+        metadata_url = self.get_resource_metadata_url(request)
+        return refusal(error, scopes=self.get_scopes(), resource_metadata=metadata_url)
 
 
 class FormEncodedRequestMixin:
@@ -196,19 +191,41 @@ class ScopedResourceMixin:
         return self.required_scopes
 
 
-class ProtectedResourceMixin(ResourceServerViewMixin):
-    """Lets a request in whose bearer token is good; `request.resource_owner` is its user."""
+class GuardedResourceMixin(ResourceServerViewMixin):
+    """Answers a request only if `find_refusal` finds none. A view with async methods is guarded without blocking.
+
+    What is overridden (validators, scopes, refusals) is ordinary synchronous code, and so runs in a thread there.
+    """
+
+    def find_refusal(self, request: HttpRequest) -> HttpResponse | None:
+        """Return what refuses the request; None lets it in."""
+        raise NotImplementedError
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        answer = partial(super().dispatch, request, *args, **kwargs)  # type: ignore[misc]
         # a preflight carries no credentials
         if request.method == "OPTIONS":
-            return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+            return answer()
+        if getattr(self, "view_is_async", False):
+            return self._answer_async(request, answer)
+        refusal = self.find_refusal(request)
+        return answer() if refusal is None else refusal
+
+    async def _answer_async(self, request: HttpRequest, answer: Callable[[], Any]) -> Any:
+        refusal = await sync_to_async(self.find_refusal)(request)
+        return await answer() if refusal is None else refusal
+
+
+class ProtectedResourceMixin(GuardedResourceMixin):
+    """Lets a request in whose bearer token is good; `request.resource_owner` is its user."""
+
+    def find_refusal(self, request: HttpRequest) -> HttpResponse | None:
         valid, oauth_request = self.verify_request(request)
         if not valid:
             return self.unauthenticated_response(request, getattr(oauth_request, "oauth2_error", None))
         request.resource_owner = oauth_request.user  # type: ignore[attr-defined]
         request.access_token = oauth_request.access_token  # type: ignore[attr-defined]
-        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        return None
 
 
 class ReadWriteScopedResourceMixin(ScopedResourceMixin, OAuthLibCoreMixin):
@@ -235,18 +252,18 @@ class ReadWriteScopedResourceMixin(ScopedResourceMixin, OAuthLibCoreMixin):
         return [*scopes, self.read_write_scope] if self.read_write_scope else list(scopes)
 
 
-class ClientProtectedResourceMixin(ResourceServerViewMixin):
+class ClientProtectedResourceMixin(GuardedResourceMixin):
     """Lets a confidential client in that authenticates itself, and else a good bearer token."""
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        if request.method == "OPTIONS" or self.authenticate_client(request):
-            return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+    def find_refusal(self, request: HttpRequest) -> HttpResponse | None:
+        if self.authenticate_client(request):
+            return None
         valid, oauth_request = self.verify_request(request)
         if not valid:
             return self.unauthenticated_response(request, getattr(oauth_request, "oauth2_error", None))
         request.client = oauth_request.client  # type: ignore[attr-defined]
         request.resource_owner = oauth_request.user  # type: ignore[attr-defined]
-        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        return None
 
     def unauthenticated_response(
         self, request: HttpRequest, oauth2_error: dict[str, Any] | None = None

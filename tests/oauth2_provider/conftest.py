@@ -6,14 +6,16 @@ import base64
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
+from django.utils import timezone
 
-from oauth2_provider.models import Application
+from oauth2_provider.models import AccessToken, Application
 
 REDIRECT_URI = "https://client.example/callback"
 VERIFIER = "a-code-verifier-of-more-than-forty-three-characters"
@@ -107,3 +109,20 @@ def exchange(client: Client, authorize: Callable[..., dict[str, str]]) -> Callab
         return answer.json()
 
     return go
+
+
+@pytest.fixture
+def store_token(user: Any) -> Callable[..., AccessToken]:
+    """Return a function that stores an access token called "token", of `user` and no application, for one minute."""
+
+    def store(**fields: Any) -> AccessToken:
+        values = {
+            "user": user,
+            "token": "token",
+            "scope": "read",
+            "expires": timezone.now() + timedelta(minutes=1),
+            **fields,
+        }
+        return AccessToken.objects.create(**values)
+
+    return store

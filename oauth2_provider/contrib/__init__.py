@@ -1,0 +1,1 @@
+"""What joins the provider to other frameworks; each package needs its framework installed."""
