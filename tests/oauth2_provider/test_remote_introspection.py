@@ -16,6 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 from oauth2_provider.models import AccessToken
+from oauth2_provider.oauth2_backends import get_oauthlib_core
 
 pytestmark = pytest.mark.urls("tests.oauth2_provider.urls")
 
@@ -182,3 +183,21 @@ def test_a_token_of_our_own_is_not_asked_about(
     )
     assert get(token="own").json() == {"owner": "own"}
     assert server.asked == []
+
+
+def test_the_token_of_a_user_who_is_deactivated_here_is_refused(
+    server: AuthorizationServer, get: Any, django_user_model: Any
+) -> None:
+    server.answer = live()
+    django_user_model.objects.create_user("someone", is_active=False)
+    assert get().status_code == 401
+
+
+def test_a_view_finds_what_the_other_server_said(server: AuthorizationServer, db: None, rf: Any) -> None:
+    server.answer = live(client_id="web", tenant="main")
+    request = rf.get("/", headers={"authorization": "Bearer remote"})
+    _, found = get_oauthlib_core().verify_request(request, scopes=[])
+    assert (found.access_token.introspected["client_id"], found.access_token.introspected["tenant"]) == (
+        "web",
+        "main",
+    )
