@@ -14,9 +14,11 @@ from django.db import connections, router
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from .exceptions import FencedOut, TransitionRefused
 from .models import HELD_BY_WORKER, WAITING, Run, RunEvent, RunStatus
+from .operations import Job
 from .runs import move, note
 from .settings import maintenance_settings
 from .windows import WindowMark, remember
@@ -150,6 +152,12 @@ class RunRecord:
     def note(self, kind: RunEvent.Kind, *, text: str = "") -> None:
         """Add to the run's log."""
         note(self.run, kind, text=text, actor=self.holder)
+
+
+def job_of(run: Run) -> Job:
+    """Return what the operation of `run` is given: the cutoff of its pass, or where none has begun, its start."""
+    cutoff = parse_datetime(run.cursor.get("cutoff", "")) or run.started
+    return Job(arguments=run.arguments, cutoff=cutoff or timezone.now(), run_id=str(run.pk))
 
 
 def _lease_end(now: datetime) -> datetime:

@@ -25,7 +25,6 @@ from django.db import (
     transaction,
 )
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from . import shards
 from .database import keep_run_row_unlocked, reset_timeouts, set_timeouts
@@ -33,7 +32,7 @@ from .dispatch import send
 from .exceptions import FencedOut, ShardFailed
 from .models import ENDED, WAITING, Run, RunEvent, RunStatus
 from .operations import Job, Operation, OperationKind, Stage, get_operation
-from .record import RunRecord
+from .record import RunRecord, job_of
 from .settings import maintenance_settings
 from .signals import run_started
 from .throttles import Hold, find_hold, find_switch_hold, is_over_time, rest_seconds
@@ -109,7 +108,7 @@ class Runner:
     def _work(self) -> None:
         operation = get_operation(self.run.operation)
         started = time.monotonic()
-        job = self._job()
+        job = job_of(self.run)
         self.stages = operation.stages(job)
         self._begin(job)
         while True:
@@ -149,7 +148,7 @@ class Runner:
         """Go back to the first stage with a cutoff that covers every request so far; returns the job with it."""
         with transaction.atomic(using=self.record.alias):
             self.record.answer_requests()  # holds the row: who asks from here on is answered by yet another pass
-            job = replace(self._job(), cutoff=timezone.now())
+            job = replace(job_of(self.run), cutoff=timezone.now())
             self.stages = operation.stages(job)
             self._save(self._fresh_cursor(job))
         self.record.note(RunEvent.Kind.NOTE, text="requested again: another pass")
@@ -345,10 +344,6 @@ class Runner:
             self._is_stopped(time.monotonic())
 
     # -- small things
-
-    def _job(self) -> Job:
-        cutoff = parse_datetime(self.run.cursor.get("cutoff", "")) or self.run.started
-        return Job(arguments=self.run.arguments, cutoff=cutoff or timezone.now(), run_id=str(self.run_id))
 
     def _using(self) -> str:
         number = min(self.run.cursor.get("stage", 0), len(self.stages) - 1)

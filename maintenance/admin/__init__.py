@@ -5,6 +5,7 @@ A group of pages is a class with `get_urls`, mixed into the ModelAdmin under who
 
 from __future__ import annotations
 
-from .runs import RunAdmin, RunEventInline
+from .dashboard import DashboardAdmin
+from .runs import RunAdmin
 
-__all__ = ["RunAdmin", "RunEventInline"]
+__all__ = ["DashboardAdmin", "RunAdmin"]

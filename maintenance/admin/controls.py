@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
@@ -16,6 +19,7 @@ from .. import runs
 from ..exceptions import MaintenanceError
 from ..models import CONTROLS, Run
 from ..permissions import may_control
+from ..standing import standing_of
 from .base import Pages, back_to_runs, find_operation, url_of
 
 ACTIONS: dict[str, Callable[..., Run]] = {
@@ -25,6 +29,28 @@ ACTIONS: dict[str, Callable[..., Run]] = {
     "retry": runs.retry,
 }
 """What a button calls."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Button:
+    """A button of a run's page. One that cannot be undone asks first."""
+
+    name: str
+    label: Any
+    is_final: bool = False
+
+
+BUTTONS = {
+    "pause": Button(name="pause", label=_("Pause")),
+    "resume": Button(name="resume", label=_("Resume")),
+    "cancel": Button(name="cancel", label=_("Cancel"), is_final=True),
+    "retry": Button(name="retry", label=_("Retry")),
+}
+
+
+def buttons(run: Run, user: Any) -> list[Button]:
+    """Return the buttons that fit the status of `run` and that `user` may press."""
+    return [BUTTONS[name] for name in fitting_actions(run, user)]
 
 
 def fitting_actions(run: Run, user: Any) -> list[str]:
@@ -49,6 +75,8 @@ class ControlPages(Pages):
             raise PermissionDenied
         if run is None:
             return back_to_runs(request, _("There is no such run."))
+        if BUTTONS[action].is_final and "confirmed" not in request.POST:
+            return self._ask_first(request, run)
         try:
             ACTIONS[action](run, actor=request.user.get_username())
         except MaintenanceError as error:
@@ -57,3 +85,15 @@ class ControlPages(Pages):
             run.refresh_from_db()
             messages.success(request, _("The run is now %(status)s.") % {"status": run.get_status_display()})
         return HttpResponseRedirect(url_of(run))
+
+    def _ask_first(self, request: HttpRequest, run: Run) -> HttpResponse:
+        operation = find_operation(run.operation)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Cancel this run?"),
+            "run": run,
+            "run_title": operation.title if operation is not None else run.operation,
+            "standing": standing_of(run, timezone.now()),
+        }
+        return TemplateResponse(request, "admin/maintenance/run/cancel.html", context)

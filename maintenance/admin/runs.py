@@ -1,85 +1,124 @@
-"""Runs in the Django admin: the list, and one run."""
+"""Runs in the Django admin: the list. The page of one run is in `run_page`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.auth import get_user_model
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
-from ..advice import table_states
-from ..models import Run, RunEvent
+from ..models import Run, RunStatus
 from ..operations import all_operations
 from ..permissions import may_run
-from .controls import ControlPages, fitting_actions
+from ..standing import duration_seconds, standing_of
+from ..words import number_in_words, seconds_in_words
+from .base import find_operation
+from .controls import ControlPages
 from .run_now import RunNowPages
+from .run_page import RunPages
+
+BIG_COLUMNS = ("cursor", "recent_windows", "traceback")
+"""What the list does not show and need not read."""
 
 
-class RunEventInline(admin.TabularInline):
-    model = RunEvent
-    fields = ("created", "kind", "actor", "text")
-    readonly_fields = fields
-    extra = 0
-    can_delete = False
-    show_change_link = False
+class RunList(ChangeList):
+    """Runs without their shards, which are shown on the page of the whole."""
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Run]:
+        open_shards = Run.objects.filter(is_gathered=False).only("parent", "counts")
+        return (
+            super()
+            .get_queryset(request, *args, **kwargs)
+            .filter(parent=None)
+            .defer(*BIG_COLUMNS)
+            .prefetch_related(Prefetch("shard_runs", queryset=open_shards, to_attr="open_shards"))
+        )
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+
+class OperationFilter(admin.SimpleListFilter):
+    """The operations by their titles, those no longer installed left out."""
+
+    title = _("operation")
+    parameter_name = "operation"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(operation.name, operation.title) for operation in all_operations()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> QuerySet[Run]:
+        return queryset if self.value() is None else queryset.filter(operation=self.value())
 
 
 @admin.register(Run)
-class RunAdmin(RunNowPages, ControlPages, admin.ModelAdmin):
+class RunAdmin(RunNowPages, ControlPages, RunPages, admin.ModelAdmin):
     """Read-only but for the actions, each a POST with a permission of its own."""
 
-    list_display = (
-        "operation",
-        "status",
-        "trigger",
-        "requested_by",
-        "rows",
-        "created",
-        "started",
-        "finished",
-    )
-    list_filter = ("status", "operation", "trigger", "created")
-    search_fields = ("=id", "operation", "reason")
+    list_display = ("title", "badge", "share_done", "rows", "duration", "who", "created")
+    list_display_links = ("title",)
+    list_filter = ("status", OperationFilter, "trigger", "created")
     ordering = ("-created",)
-    date_hierarchy = None
     show_full_result_count = False
     list_select_related = ("requested_by",)
-    inlines = (RunEventInline,)
+    list_per_page = 50
     change_list_template = "admin/maintenance/run/change_list.html"
-    change_form_template = "admin/maintenance/run/change_form.html"
-    fieldsets = (
-        (None, {"fields": ("operation", "arguments", "status", "hold_reason", "not_before")}),
-        (
-            _("Progress"),
-            {"fields": ("counts", "rows", "progress_percent", "windows", "window_rows", "seconds_worked")},
-        ),
-        (_("Asked for by"), {"fields": ("trigger", "requested_by", "reason")}),
-        (_("Times"), {"fields": ("created", "started", "heartbeat", "finished")}),
-        (_("Worker"), {"fields": ("lease_holder", "lease_until", "attempts", "losses")}),
-        (_("Error"), {"fields": ("error_class", "error_message")}),
-    )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
-        return super().get_queryset(request).filter(parent=None)
+    class Media:
+        css = {"all": ["maintenance/maintenance.css"]}
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [str(name) for _title, options in self.fieldsets for name in options["fields"]]
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return (
+            "=id",
+            "operation",
+            "reason",
+            "lease_holder",
+            f"requested_by__{get_user_model().USERNAME_FIELD}",
+        )
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return RunList
+
+    @admin.display(description=_("operation"), ordering="operation")
+    def title(self, run: Run) -> str:
+        operation = find_operation(run.operation)
+        return operation.title if operation is not None else run.operation
+
+    @admin.display(description=_("status"), ordering="status")
+    def badge(self, run: Run) -> SafeString:
+        standing = standing_of(run, timezone.now())
+        return format_html('<span class="m-badge tone-{}">{}</span>', standing.tone, standing.label)
+
+    @admin.display(description=_("progress"), ordering="progress")
+    def share_done(self, run: Run) -> SafeString:
+        if run.status == RunStatus.SUCCEEDED:
+            return mark_safe("")
+        percent = int(run.progress * 100)
+        return format_html(
+            '<span class="m-share"><progress max="100" value="{}" aria-label="{}"></progress> {} %</span>',
+            percent,
+            _("progress"),
+            percent,
+        )
 
     @admin.display(description=_("rows"))
-    def rows(self, run: Run) -> int:
-        return run.rows
+    def rows(self, run: Run) -> str:
+        shards: list[Run] = run.open_shards  # type: ignore[attr-defined]
+        return number_in_words(sum(sum(part.counts.values()) for part in (run, *shards)))
 
-    @admin.display(description=_("progress"))
-    def progress_percent(self, run: Run) -> str:
-        return f"{run.progress:.0%}"
+    @admin.display(description=_("took"))
+    def duration(self, run: Run) -> str:
+        seconds = duration_seconds(run, timezone.now())
+        return seconds_in_words(seconds) if seconds is not None else "-"
+
+    @admin.display(description=_("asked for by"), ordering="trigger")
+    def who(self, run: Run) -> str:
+        by = run.requested_by.get_username() if run.requested_by is not None else ""
+        return f"{by} ({run.get_trigger_display()})" if by else run.get_trigger_display()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -92,13 +131,5 @@ class RunAdmin(RunNowPages, ControlPages, admin.ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         operations = [operation for operation in all_operations() if may_run(request.user, operation)]
-        return super().changelist_view(request, {**(extra_context or {}), "operations": operations})
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        run = self.get_object(request, object_id)
-        actions = fitting_actions(run, request.user) if run is not None else []
-        states = table_states(run) if run is not None and not run.is_active else []
-        context = {**(extra_context or {}), "run_actions": actions, "table_states": states}
-        return super().change_view(request, object_id, form_url, context)
+        context = {"title": _("Runs"), "operations": operations, **(extra_context or {})}
+        return super().changelist_view(request, context)

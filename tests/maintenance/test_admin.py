@@ -57,7 +57,10 @@ def test_cancel_is_offered_while_it_fits_and_takes_effect(admin_client: Client) 
     page = reverse("admin:maintenance_run_change", args=[run.pk])
     cancel = reverse("admin:maintenance_run_control", args=[run.pk, "cancel"])
     assert cancel in admin_client.get(page).content.decode()
-    admin_client.post(cancel)
+    assert b"Cancel this run?" in admin_client.post(cancel).content
+    run.refresh_from_db()
+    assert run.status == RunStatus.ENQUEUED
+    admin_client.post(cancel, {"confirmed": "yes"})
     run.refresh_from_db()
     assert run.status == RunStatus.CANCELLED
     assert cancel not in admin_client.get(page).content.decode()
