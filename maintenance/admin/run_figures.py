@@ -78,9 +78,7 @@ def window_charts(marks: list[WindowMark]) -> list[charts.Chart]:
     times = [charts.Bar(value=m.seconds, tone="two", label=seconds_in_words(m.seconds)) for m in marks]
     slots = next(count for count in (40, 80, REMEMBERED) if count >= len(marks))
     target = target_seconds(router.db_for_write(get_access_token_model()))
-    size_svg, most = charts.level_bars(
-        sizes, key="sizes", title=_("Rows of the last windows"), slots=slots
-    )
+    size_svg, most = charts.level_bars(sizes, key="sizes", title=_("Rows of the last windows"), slots=slots)
     time_svg, longest = charts.level_bars(
         times, key="times", title=_("Seconds of the last windows"), slots=slots, line=target
     )
