@@ -11,4 +11,9 @@ class DOTConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from django.contrib.auth.signals import user_logged_in
+
         from . import checks  # noqa: F401 - registers the system checks
+        from .flows.authentication import remember_login
+
+        user_logged_in.connect(remember_login, dispatch_uid="oauth2_provider.remember_login")

@@ -8,12 +8,21 @@ from typing import Any
 class OAuthToolkitError(Exception):
     """An oauthlib error on its way to the user agent.
 
-    `oauthlib_error` is the wrapped OAuth2Error; `redirect_uri`, where known, is where the client hears of it.
+    `oauthlib_error` is the wrapped OAuth2Error; `redirect_uri`, where known, is where the client hears of it, and
+    `response_mode` how, if the request says so.
     """
 
-    def __init__(self, error: Any = None, redirect_uri: str | None = None, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        error: Any = None,
+        redirect_uri: str | None = None,
+        *args: Any,
+        response_mode: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.oauthlib_error = error
+        self.response_mode = response_mode
         if redirect_uri:
             self.oauthlib_error.redirect_uri = redirect_uri
 

@@ -14,6 +14,7 @@ from oauthlib.common import Request as OAuthlibRequest
 from oauthlib.oauth2 import OAuth2Error
 
 from .exceptions import FatalClientError, OAuthToolkitError
+from .flows import authentication
 from .settings import oauth2_settings
 from .www_authenticate import BASIC_CHALLENGE, has_basic_credentials
 
@@ -80,21 +81,26 @@ class OAuthLibCore:
         except oauth2.FatalClientError as error:
             raise FatalClientError(error=error) from error
         except OAuth2Error as error:
-            _place(error, error.response_type, error.response_mode)
-            raise OAuthToolkitError(error=error) from error
+            mode = error.response_mode
+            _place(error, error.response_type, mode)
+            raise OAuthToolkitError(error=error, response_mode=mode) from error
 
     def create_authorization_response(
         self, request: HttpRequest, scopes: str, credentials: dict[str, Any], allow: bool
     ) -> tuple[str, dict[str, str], str, int]:
         """Return URI, headers, body and status of the response to what the user decided.
 
-        `credentials` are those of `validate_authorization_request`, with `user` added by the view.
+        `credentials` are those of `validate_authorization_request`. The response stands in the fragment of the URI
+        for the response mode form_post, where the view takes it from.
         """
         self._bind(request)
+        mode = credentials.get("response_mode")
         try:
             if not allow:
                 raise oauth2.AccessDeniedError(state=credentials.get("state"))
             credentials["user"] = request.user
+            credentials["authentication"] = _login_of(request, credentials)
+            credentials["response_mode"] = "fragment" if mode == "form_post" else mode
             _, http_method, body, request_headers = self._extract_params(request)
             headers, body, status = self.server.create_authorization_response(
                 uri=request.build_absolute_uri(request.path),  # without a query: `credentials` say it all
@@ -108,8 +114,10 @@ class OAuthLibCore:
         except oauth2.FatalClientError as error:
             raise FatalClientError(error=error, redirect_uri=credentials["redirect_uri"]) from error
         except OAuth2Error as error:
-            _place(error, credentials.get("response_type"), credentials.get("response_mode"))
-            raise OAuthToolkitError(error=error, redirect_uri=credentials["redirect_uri"]) from error
+            _place(error, credentials.get("response_type"), mode)
+            raise OAuthToolkitError(
+                error=error, redirect_uri=credentials["redirect_uri"], response_mode=mode
+            ) from error
 
     def create_device_authorization_response(self, request: HttpRequest) -> Response:
         """Answer a device authorization request (RFC 8628 section 3.1): headers, body, status."""
@@ -239,8 +247,16 @@ def _place(error: OAuth2Error, response_type: str | None, response_mode: str | N
     RFC 6749 section 4.2.2.1.
     """
     has_tokens = {"token", "id_token"} & set((response_type or "").split())
-    if has_tokens or response_mode == "fragment":
+    if has_tokens or response_mode in ("fragment", "form_post"):
         error.response_mode = "fragment"
+
+
+def _login_of(request: HttpRequest, credentials: dict[str, Any]) -> authentication.Authentication:
+    """Return what is kept with what is issued now: the session's login, and the claims that the client asked for."""
+    asked = credentials.get("claims")
+    return authentication.from_session(
+        getattr(request, "session", {}), asked if isinstance(asked, dict) else None
+    )
 
 
 def _without_surrogates(text: str) -> str:

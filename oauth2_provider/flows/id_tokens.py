@@ -8,6 +8,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,32 @@ from jwcrypto.common import JWException
 
 from ..models import AbstractApplication, get_application_model, get_id_token_model
 from . import signing_keys
+from .subjects import sector_of, subject_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hint:
+    """An ID token that comes back: its claims, whom it was for, and its row as far as that is left."""
+
+    claims: dict[str, Any]
+    application: Any
+    row: Any
+
+    def names(self, user: Any) -> bool:
+        """Tell whether the ID token is about `user`."""
+        if self.row is not None:
+            return bool(self.row.user_id == user.pk)
+        return bool(self.claims.get("sub") == subject_of(user, self.application))
+
+    def is_expired(self) -> bool:
+        """Tell whether its time has passed."""
+        return is_expired(self.claims)
+
+
+def check_issuable(application: Any) -> None:
+    """Raise ImproperlyConfigured where `application` can be issued no ID token: it lacks a key, or a sector."""
+    application.jwk_key  # noqa: B018 - raises
+    sector_of(application)
 
 
 def store_id_token(*, jti: UUID, user: Any, application: Any, scope: str, expires: datetime) -> Any:
@@ -82,13 +109,14 @@ def find_id_token(token: str, key: jwk.JWK) -> Any:
     return _find_row(claims) if claims is not None and not is_expired(claims) else None
 
 
-def find_hinted(token: str, key: jwk.JWK) -> tuple[dict[str, Any], Any] | None:
-    """Return claims and row of an `id_token_hint` that `key` signed, expired or not; the row is None once cleared away.
+def read_hint(token: str, application: Any) -> Hint | None:
+    """Return what an `id_token_hint` for `application` says, expired or not; None where it is none of this server.
 
-    None for anything else (section 3.1.2.1, RP-Initiated Logout 1.0 section 2).
+    Its row may have been cleared away (section 3.1.2.1, RP-Initiated Logout 1.0 section 2).
     """
-    claims = read(token, key)
-    return None if claims is None else (claims, _find_row(claims))
+    key = find_key(token, application)
+    claims = read(token, key) if key is not None else None
+    return None if claims is None else Hint(claims=claims, application=application, row=_find_row(claims))
 
 
 def read(token: str, key: jwk.JWK) -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ from .clients import ClientHooks
 from .grant_types import GRANT_TYPE_MAPPING
 from .grants import GrantHooks
 from .openid import OpenIDHooks
+from .openid_requests import OpenIDRequestHooks
 from .resources import is_valid_resource_uri, validate_resource_as_url_prefix
 from .revocation import RevocationHooks
 from .tokens import TokenHooks
@@ -53,6 +54,7 @@ class OAuth2Validator(  # type: ignore[misc]  # the stubs are narrower than oaut
     RevocationHooks,
     BearerHooks,
     OpenIDHooks,
+    OpenIDRequestHooks,
     RequestValidator,
 ):
     """All hooks; subclass it and override what you need."""

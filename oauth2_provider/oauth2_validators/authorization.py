@@ -13,6 +13,7 @@ from ..models import get_grant_model
 from ..scopes import get_scopes_backend
 from ..settings import oauth2_settings
 from . import pkce
+from .openid_requests import check_openid_request, is_openid
 from .requests import check_authorization_request, kept
 from .resources import requested_resources
 
@@ -36,6 +37,7 @@ class AuthorizationHooks:
     ) -> bool:
         """Tell whether the client may use `response_type`; the request's other parameters are checked here too."""
         check_authorization_request(request)
+        check_openid_request(request)
         pkce.check_challenge(request)
         self._check_and_set_request_resource(request)
         if response_type == "code":
@@ -56,7 +58,9 @@ class AuthorizationHooks:
     def validate_scopes(
         self, client_id: str, scopes: list[str], client: Any, request: Any, *args: Any, **kwargs: Any
     ) -> bool:
-        """Tell whether the client may ask for all of `scopes`."""
+        """Tell whether the client may ask for all of `scopes`; for `openid` only where its ID tokens can be signed."""
+        if request.response_type and is_openid(request) and not self.can_issue_id_tokens(client):  # type: ignore[attr-defined]
+            return False
         available = get_scopes_backend().get_available_scopes(application=client, request=request)
         return set(scopes) <= set(client.permitted_scopes(list(available)))
 
@@ -95,6 +99,7 @@ class AuthorizationHooks:
             nonce=request.nonce or "",
             claims=_as_text(request.claims),
             resource=list(getattr(request, "resource", None) or []),
+            authentication=self.load_authentication(request).as_text(),  # type: ignore[attr-defined]
         )
 
     def _check_and_set_request_resource(self, request: Any) -> None:

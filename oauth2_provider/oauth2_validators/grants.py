@@ -9,7 +9,7 @@ from django.utils import timezone
 from oauthlib.oauth2 import InvalidGrantError, UnauthorizedClientError
 
 from ..bcp import bcp_compliant
-from ..flows import issuance, revocation
+from ..flows import authentication, issuance, revocation
 from ..models import get_grant_model, get_refresh_token_model, token_checksum
 from ..settings import oauth2_settings
 from . import pkce
@@ -52,6 +52,7 @@ class GrantHooks:
         request.user, request.scopes = grant.user, grant.scope.split()
         request.resource = narrowed_resources(request, grant.resource)
         request.nonce, request.claims = grant.nonce or None, grant.claims or None
+        request.authentication = authentication.from_text(grant.authentication)
         return True
 
     def confirm_redirect_uri(
@@ -141,6 +142,7 @@ class GrantHooks:
         if expires is not None and expires < timezone.now():
             return False
         request.user, request.refresh_token_instance = token.user, token
+        request.authentication = authentication.from_text(token.authentication)
         request.resource = narrowed_resources(request, token.resource)
         return True
 

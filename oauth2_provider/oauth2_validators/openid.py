@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
+from oauthlib.oauth2 import ServerError
+from oauthlib.oauth2.rfc6749.errors import InvalidTokenError
 
-from ..flows import id_tokens
-from ..models import get_access_token_model
+from ..flows import authentication, claims, id_tokens
+from ..flows.authentication import Authentication
+from ..flows.subjects import subject_of
 from ..settings import oauth2_settings
+from .requests import kept
+
+logger = logging.getLogger("oauth2_provider")
 
 _SCOPE_CLAIMS = {
     "openid": "sub",
@@ -43,8 +51,11 @@ class OpenIDHooks:
     def get_claim_dict(self, request: Any) -> dict[str, Any]:
         """Return every claim there could be: values, or callables of the request."""
         if self._get_additional_claims_is_request_agnostic():
-            return {"sub": lambda oauth_request: str(oauth_request.user.pk), **self.get_additional_claims()}
-        return {"sub": str(request.user.pk), **self.get_additional_claims(request)}
+            return {
+                "sub": lambda oauth_request: subject_of(oauth_request.user, oauth_request.client),
+                **self.get_additional_claims(),
+            }
+        return {"sub": subject_of(request.user, request.client), **self.get_additional_claims(request)}
 
     def get_discovery_claims(self, request: Any) -> list[str]:
         """Return the names of the claims for `claims_supported`; those that need a user are not known."""
@@ -53,17 +64,44 @@ class OpenIDHooks:
         return list(self.get_claim_dict(request))
 
     def get_oidc_claims(self, token: Any, token_handler: Any, request: Any) -> dict[str, Any]:
-        """Return the claims that the scopes of the request let out (section 5.4)."""
-        needed = self.oidc_claim_scope or {}
-        return {
+        """Return the claims that the scopes of the request let out (section 5.4), and those that it names (5.5)."""
+        is_userinfo = token_handler is None and token is kept(request, "access_token")
+        member = "userinfo" if is_userinfo else "id_token"
+        asked = self.load_authentication(request).claims
+        needed, named = self.oidc_claim_scope or {}, claims.names(asked, member)
+        released = {
             claim: value(request) if callable(value) else value
             for claim, value in self.get_claim_dict(request).items()
-            if not self.oidc_claim_scope or needed.get(claim) in request.scopes
+            if not self.oidc_claim_scope or needed.get(claim) in request.scopes or claim in named
+        }
+        return {
+            claim: value
+            for claim, value in released.items()
+            if claim == "sub" or claims.is_wanted(asked, member, claim, value)
         }
 
     def get_userinfo_claims(self, request: Any) -> dict[str, Any]:
-        """Return the UserInfo response (section 5.3.2)."""
+        """Return the UserInfo response (section 5.3.2). Raises invalid_token for a token of nobody."""
+        if request.user is None:
+            raise InvalidTokenError(request=request)
         return self.get_oidc_claims(request.access_token, None, request)
+
+    def get_subject(self, user: Any, request: Any) -> Any:
+        """Return the `sub` of `user` that the client of the request sees."""
+        before, request.user = request.user, user
+        try:
+            subject = self.get_claim_dict(request)["sub"]
+            return subject(request) if callable(subject) else subject
+        finally:
+            request.user = before
+
+    def load_authentication(self, request: Any) -> Authentication:
+        """Return what is known of the login that the request, or what it presents, comes from; kept on it."""
+        known = kept(request, "authentication")
+        if known is None:
+            row = kept(request, "access_token")
+            known = request.authentication = authentication.from_text(getattr(row, "authentication", None))
+        return known
 
     def get_oidc_issuer_endpoint(self, request: Any) -> str:
         """Return the issuer."""
@@ -82,23 +120,34 @@ class OpenIDHooks:
         self, token: Any, token_handler: Any, request: Any
     ) -> tuple[dict[str, Any], datetime]:
         """Return the claims of an ID token beside those oauthlib makes, and its end (section 2)."""
-        claims = self.get_oidc_claims(token, token_handler, request)
+        dictionary = self.get_oidc_claims(token, token_handler, request)
         expires = timezone.now() + timedelta(seconds=oauth2_settings.ID_TOKEN_EXPIRE_SECONDS)
-        claims.update(
+        dictionary.update(
             iss=self.get_oidc_issuer_endpoint(request), exp=_timestamp(expires), jti=str(uuid.uuid4())
         )
-        if request.user.last_login is not None:
-            claims["auth_time"] = _timestamp(request.user.last_login)
-        return claims, expires
+        dictionary.update(self.load_authentication(request).id_token_claims())
+        return dictionary, expires
 
     def finalize_id_token(
         self, id_token: dict[str, Any], token: Any, token_handler: Any, request: Any
     ) -> str:
-        """Return the signed ID token, and keep its row as `request.id_token_instance`."""
-        claims, expires = self.get_id_token_dictionary(token, token_handler, request)
-        id_token.update(claims)
-        request.id_token_instance = self._save_id_token(uuid.UUID(claims["jti"]), request, expires)
-        return id_tokens.signed(id_token, request.client)
+        """Return the signed ID token, and keep its row as `request.id_token_instance`.
+
+        Raises server_error where the application has no key to sign it with.
+        """
+        try:
+            dictionary, expires = self.get_id_token_dictionary(token, token_handler, request)
+            id_token.update({**dictionary, **_half_hashes(id_token, token, request.client.algorithm)})
+            signed = id_tokens.signed(id_token, request.client)
+        except ImproperlyConfigured as error:
+            logger.exception("an ID token cannot be issued", extra={"action": "id_token_failed"})
+            raise ServerError(description="No ID token can be issued.", request=request) from error
+        request.id_token_instance = self._save_id_token(uuid.UUID(dictionary["jti"]), request, expires)
+        return signed
+
+    def refresh_id_token(self, request: Any) -> bool:
+        """Tell whether a refreshed token comes with an ID token (section 12.2)."""
+        return self.can_issue_id_tokens(request.client)  # type: ignore[attr-defined]
 
     def _save_id_token(
         self, jti: uuid.UUID, request: Any, expires: datetime, *args: Any, **kwargs: Any
@@ -142,35 +191,14 @@ class OpenIDHooks:
         """Return the client that an ID token is for."""
         return id_tokens.find_application(audience)
 
-    # -- authorization requests
-
-    def validate_silent_login(self, request: Any) -> bool:
-        """Tell whether somebody is logged in (prompt=none, section 3.1.2.1)."""
-        user = getattr(getattr(self, "django_request", None), "user", None)
-        return user is not None and user.is_authenticated
-
-    def validate_silent_authorization(self, request: Any) -> bool:
-        """Tell whether the user has granted this before, or need not be asked (prompt=none)."""
-        if request.client.skip_authorization:
-            return True
-        http_request = getattr(self, "django_request", None)
-        live = get_access_token_model()._default_manager.filter(
-            user=http_request.user if http_request is not None else None,
-            application=request.client,
-            expires__gt=timezone.now(),
-        )
-        return any(token.allow_scopes(request.scopes) for token in live.iterator())
-
-    def validate_user_match(
-        self, id_token_hint: str | None, scopes: list[str], claims: Any, request: Any
-    ) -> bool:
-        """Tell whether the user who is logged in is the one of `id_token_hint` (section 3.1.2.1)."""
-        if not id_token_hint:
-            return True
-        id_token = self._load_id_token(id_token_hint)
-        user = getattr(getattr(self, "django_request", None), "user", None)
-        return id_token is not None and user is not None and id_token.user_id == user.pk
-
 
 def _timestamp(moment: datetime) -> int:
     return int(moment.astimezone(UTC).timestamp())
+
+
+def _half_hashes(claims: dict[str, Any], token: dict[str, Any], algorithm: str) -> dict[str, str]:
+    """Return `at_hash` and `c_hash` as `algorithm` wants them, where there are any (section 3.3.2.11)."""
+    values = {"at_hash": "access_token", "c_hash": "code"}
+    return {
+        name: id_tokens.half_hash(token[value], algorithm) for name, value in values.items() if name in claims
+    }

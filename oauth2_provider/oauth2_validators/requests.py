@@ -8,6 +8,8 @@ from oauthlib.oauth2 import InvalidRequestError
 
 REPEATABLE = {"resource"}
 MAXIMUM_NONCE_CHARACTERS = 255
+RESPONSE_MODES = ("query", "fragment", "form_post")
+"""OAuth 2.0 Multiple Response Type Encoding Practices section 2.1, OAuth 2.0 Form Post Response Mode."""
 
 
 def kept(request: Any, name: str) -> Any:
@@ -30,6 +32,8 @@ def check_authorization_request(request: Any) -> None:
         raise InvalidRequestError(description="A parameter has a NUL character.", request=request)
     if len(request.nonce or "") > MAXIMUM_NONCE_CHARACTERS:
         raise InvalidRequestError(description="The nonce is too long.", request=request)
+    if request.response_mode and request.response_mode not in RESPONSE_MODES:
+        raise InvalidRequestError(description="The response_mode is not supported.", request=request)
     has_tokens = {"token", "id_token"} & set((request.response_type or "").split())
     if has_tokens and request.response_mode == "query":
         # OAuth 2.0 Multiple Response Types section 3: "the query encoding MUST NOT be used" for tokens

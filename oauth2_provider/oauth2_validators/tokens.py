@@ -113,6 +113,7 @@ class TokenHooks:
             source_refresh_token=source_refresh_token,
             id_token=id_token,
             resource=list(getattr(request, "resource", None) or []),
+            authentication=self.load_authentication(request).as_text(),  # type: ignore[attr-defined]
         )
         self._set_token_value(access_token, token["access_token"])
         access_token.save(force_insert=True)
@@ -132,6 +133,7 @@ class TokenHooks:
             token_family=request.token_family,
             scope=scope,
             resource=list(granted.resource),
+            authentication=access_token.authentication,
         )
         self._set_token_value(refresh_token, refresh_token_code)
         refresh_token.save(force_insert=True)

@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.contrib.auth.views import redirect_to_login
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import resolve_url
-from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_deny
@@ -20,11 +16,12 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 from oauthlib.oauth2 import InvalidRequestFatalError
-from oauthlib.oauth2.rfc6749.errors import ConsentRequired
+from oauthlib.oauth2.rfc6749.errors import ConsentRequired, LoginRequired
 
 from ..bcp import bcp_compliant
 from ..compat import login_exempt
 from ..exceptions import FatalClientError, OAuthToolkitError
+from ..flows.consent import has_granted
 from ..forms import AllowForm
 from ..http import OAuth2ResponseRedirect
 from ..models import get_access_token_model, get_application_model, token_checksum
@@ -38,6 +35,8 @@ from .mixins import (
     ThrottledEndpointMixin,
     find_issuer,
 )
+from .prompts import PromptsMixin
+from .responses import FORM_POST, answer_of, carry_over, destination, posted_by_form, with_parameter
 
 logger = logging.getLogger("oauth2_provider")
 
@@ -59,9 +58,6 @@ SIGNED = (
     "prompt",
 )
 
-CARRIED = ("nonce", "claims", "resource", "response_mode")
-"""What oauthlib leaves out of the credentials of a valid request."""
-
 
 @login_exempt
 @method_decorator(xframe_options_deny, name="dispatch")
@@ -79,7 +75,8 @@ class BaseAuthorizationView(LoginRequiredMixin, OAuthLibMixin, View):
         """Redirect the error to the client, or show it where it must not be (RFC 6749 section 4.1.2.1)."""
         is_redirected, context = super().error_response(error, **kwargs)
         if is_redirected:
-            return self.redirect(error.oauthlib_error.in_uri(error.oauthlib_error.redirect_uri), application)
+            uri = error.oauthlib_error.in_uri(error.oauthlib_error.redirect_uri)
+            return self.respond(uri, application, error.response_mode)
         return self.render_to_response(context, status=error.oauthlib_error.status_code)  # type: ignore[attr-defined]
 
     def redirect(self, redirect_to: str, application: Any) -> OAuth2ResponseRedirect:
@@ -90,11 +87,16 @@ class BaseAuthorizationView(LoginRequiredMixin, OAuthLibMixin, View):
             allowed_schemes = application.get_allowed_schemes()
         issuer = find_issuer(self.request) if bcp_compliant("AUTHZ_RESPONSE_ISS") else None
         if issuer is not None:
-            redirect_to = _with_parameter(redirect_to, "iss", issuer)
+            redirect_to = with_parameter(redirect_to, "iss", issuer)
         return OAuth2ResponseRedirect(redirect_to, allowed_schemes)
 
+    def respond(self, redirect_to: str, application: Any, response_mode: str | None) -> HttpResponse:
+        """Send the response to the client as it wants it: by redirect, or posted by a form."""
+        redirect = self.redirect(redirect_to, application)
+        return posted_by_form(self.request, redirect) if response_mode == FORM_POST else redirect
 
-class AuthorizationView(BaseAuthorizationView, FormView):
+
+class AuthorizationView(PromptsMixin, BaseAuthorizationView, FormView):
     """The authorization endpoint (RFC 6749 section 3.1): asks the user, and answers the client.
 
     What the user is asked is signed into the form; the answer is about that, whatever else is posted.
@@ -106,28 +108,45 @@ class AuthorizationView(BaseAuthorizationView, FormView):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            scopes, credentials = self.validate_authorization_request(request)
+            return self._answer(request)
         except OAuthToolkitError as error:
             return self.error_response(error, self._application_of(request.GET.get("client_id")))
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if "account" in request.POST:
+            return self.handle_account_choice()
+        return super().post(request, *args, **kwargs)
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        """Return the next page, or the response to the client. Raises OAuthToolkitError."""
+        try:
+            scopes, credentials = self.validate_authorization_request(request)
+        except OAuthToolkitError as error:
+            if error.oauthlib_error.error != LoginRequired.error:
+                raise
+            return self.log_in_once(error.oauthlib_error, error.response_mode)
+        oauth_request = carry_over(credentials)
+        step = self.find_step(oauth_request)
+        if step is not None:
+            return step
         prompts = request.GET.get("prompt", "").split()
-        if "login" in prompts:
-            return self.handle_prompt_login()
-        if "create" in prompts and oauth2_settings.OIDC_RP_INITIATED_REGISTRATION_ENABLED:
-            return self.handle_prompt_create()
-        oauth_request = _carry_over(credentials)
         application = oauth_request.client
-        is_granted = "consent" not in prompts and self._needs_no_consent(oauth_request, scopes)
+        claim_names = self._claims_beyond_scopes(oauth_request)
+        is_granted = "consent" not in prompts and self._needs_no_consent(oauth_request, scopes, claim_names)
         if is_granted or ("none" in prompts and "openid" in scopes and oauth2_settings.OIDC_ENABLED):
             # under prompt=none oauthlib has asked validate_silent_authorization
             return self._respond(application, " ".join(scopes), credentials, allow=True)
         if "none" in prompts:
-            return self.error_response(OAuthToolkitError(ConsentRequired(request=oauth_request)), application)
-        return self._ask(application, scopes, credentials)
+            raise OAuthToolkitError(
+                ConsentRequired(request=oauth_request), response_mode=oauth_request.response_mode
+            )
+        return self._ask(application, scopes, credentials, claim_names)
 
     def get_initial(self) -> dict[str, Any]:
         scopes = self.oauth2_data.get("scope", self.oauth2_data.get("scopes", []))
         initial = {name: self.oauth2_data.get(name) for name in SIGNED}
         initial["scope"] = scopes if isinstance(scopes, str) else " ".join(scopes)
+        initial["claims"] = json.dumps(initial["claims"]) if initial["claims"] else None
         initial["resource"] = " ".join(self.oauth2_data.get("resource") or [])
         initial["consent"] = self.oauth2_data.get("consent")
         return initial
@@ -148,53 +167,30 @@ class AuthorizationView(BaseAuthorizationView, FormView):
         error = InvalidRequestFatalError(description="The consent form is incomplete.")
         return self.error_response(FatalClientError(error=error))
 
-    def handle_prompt_login(self) -> HttpResponse:
-        """Have the user log in again, then come back without asking for that (OpenID Connect Core 3.1.2.1)."""
-        return redirect_to_login(
-            self._url_without_prompt("login"),
-            resolve_url(self.get_login_url()),
-            self.get_redirect_field_name(),
-        )
-
-    def handle_prompt_create(self) -> HttpResponse:
-        """Have the user make an account, then come back (Initiating User Registration 1.0)."""
-        url = oauth2_settings.OIDC_RP_INITIATED_REGISTRATION_URL
-        return redirect_to_login(
-            self._url_without_prompt("create"), resolve_url(url), self.get_redirect_field_name()
-        )
-
-    def handle_no_permission(self) -> Any:
-        """Have the user log in; under prompt=none tell the client that this is needed."""
-        if self.request.GET.get("prompt") != "none":
-            return super().handle_no_permission()
-        try:
-            _, credentials = self.validate_authorization_request(self.request)
-        except OAuthToolkitError as error:
-            return self.error_response(error, self._application_of(self.request.GET.get("client_id")))
-        parameters = {"error": "login_required"}
-        if credentials.get("state"):
-            parameters["state"] = credentials["state"]
-        location = credentials["redirect_uri"]
-        for name, value in parameters.items():
-            location = _with_parameter(location, name, value)
-        return self.redirect(location, credentials["request"].client)
-
-    def _needs_no_consent(self, oauth_request: Any, scopes: list[str]) -> bool:
+    def _needs_no_consent(self, oauth_request: Any, scopes: list[str], claim_names: list[str]) -> bool:
         """Tell whether the application is trusted, or the user has a live token that grants all of this."""
         application = oauth_request.client
         if application.skip_authorization or self.skip_authorization_completely:
             return True
         if self.request.GET.get("approval_prompt", oauth2_settings.REQUEST_APPROVAL_PROMPT) != "auto":
             return False
-        tokens = get_access_token_model()._default_manager.filter(
-            user=self.request.user, application=application, expires__gt=timezone.now()
-        )
-        asked = oauth_request.resource or []
-        return any(
-            token.allow_scopes(scopes) and _covers(token.resource, asked) for token in tokens.iterator()
+        return has_granted(
+            self.request.user,
+            application,
+            scopes=scopes,
+            resource=oauth_request.resource or [],
+            claim_names=claim_names,
         )
 
-    def _ask(self, application: Any, scopes: list[str], credentials: dict[str, Any]) -> HttpResponse:
+    def _claims_beyond_scopes(self, oauth_request: Any) -> list[str]:
+        """Return the claims that the client names and the scopes do not cover; the user is asked about them too."""
+        validator = self.get_validator_class()()
+        validator.django_request = self.request
+        return validator.get_claims_beyond_scopes(oauth_request)
+
+    def _ask(
+        self, application: Any, scopes: list[str], credentials: dict[str, Any], claim_names: list[str]
+    ) -> HttpResponse:
         descriptions = get_scopes_backend().get_all_scopes()
         payload = {
             "user": str(self.request.user.pk),
@@ -205,8 +201,9 @@ class AuthorizationView(BaseAuthorizationView, FormView):
             **{name: credentials.get(name) for name in SIGNED},
             "scopes": scopes,
             "scopes_descriptions": [descriptions.get(scope, scope) for scope in scopes],
+            "claim_names": [name.replace("_", " ") for name in claim_names],
             "application": application,
-            "redirect_to": _destination(credentials.get("redirect_uri")),
+            "redirect_to": destination(credentials.get("redirect_uri")),
             "consent": signing.dumps(payload, salt=CONSENT_SALT, compress=True),
         }
         form = self.get_form(self.get_form_class())
@@ -215,13 +212,14 @@ class AuthorizationView(BaseAuthorizationView, FormView):
     def _respond(
         self, application: Any, scope: str, credentials: dict[str, Any], *, allow: bool
     ) -> HttpResponse:
+        response_mode = credentials.get("response_mode")
         try:
             uri, _headers, _body, _status = self.create_authorization_response(
                 request=self.request, scopes=scope, credentials=credentials, allow=allow
             )
         except OAuthToolkitError as error:
             return self.error_response(error, application)
-        return self.redirect(uri, application)
+        return self.respond(uri, application, response_mode)
 
     def _signed_consent(self, signed: str) -> dict[str, Any]:
         """Return what the user was asked. Raises FatalClientError for anything else."""
@@ -243,21 +241,13 @@ class AuthorizationView(BaseAuthorizationView, FormView):
     def _validated_consent(self, request: HttpRequest) -> dict[str, Any]:
         """Return what is posted by a template that leaves the signed field out, validated like a new request."""
         scopes, credentials = self.validate_authorization_request(request)
-        _carry_over(credentials)
+        carry_over(credentials)
         return {"scope": " ".join(scopes), "credentials": credentials}
 
     def _application_of(self, client_id: str | None) -> Any:
         if not client_id or not client_id.isprintable():
             return None
         return get_application_model()._default_manager.filter(client_id=client_id).first()
-
-    def _url_without_prompt(self, prompt: str) -> str:
-        parameters = self.request.GET.copy()
-        left = [value for value in parameters.get("prompt", "").split() if value != prompt]
-        parameters.pop("prompt", None)
-        if left:
-            parameters["prompt"] = " ".join(left)
-        return self.request.build_absolute_uri(f"{self.request.path}?{parameters.urlencode()}")
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -284,7 +274,7 @@ class TokenView(FormEncodedRequestMixin, ThrottledEndpointMixin, AuthorizationSe
             validator = getattr(core.server, "request_validator", None)
             token = getattr(validator, "access_token_instance", None) or _find_issued(body)
             app_authorized.send(sender=self, request=request, token=token)
-        return _response(headers, body, status)
+        return answer_of(headers, body, status)
 
     def device_flow_token_response(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer a device access token request (RFC 8628 section 3.4)."""
@@ -302,45 +292,10 @@ class RevokeTokenView(FormEncodedRequestMixin, ThrottledEndpointMixin, Authoriza
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         _url, headers, body, status = self.create_revocation_response(request)
-        return _response(headers, body, status)
-
-
-def _covers(granted: list[str], asked: list[str]) -> bool:
-    """Tell whether a token for the resources `granted` says all that one for `asked` would (RFC 8707)."""
-    return not granted or (bool(asked) and set(asked) <= set(granted))
-
-
-def _destination(redirect_uri: str | None) -> str:
-    """Return where `redirect_uri` leads, for people: its host, else its scheme (RFC 8252 section 7.1)."""
-    parts = urlsplit(redirect_uri or "")
-    return parts.netloc or parts.scheme
-
-
-def _carry_over(credentials: dict[str, Any]) -> Any:
-    """Take the oauthlib request out of `credentials` and leave there what it says; returns it."""
-    oauth_request = credentials.pop("request")
-    credentials.update({name: getattr(oauth_request, name, None) for name in CARRIED})
-    return oauth_request
-
-
-def _response(headers: dict[str, str], body: str | None, status: int) -> HttpResponse:
-    response = HttpResponse(content=body or "", status=status)
-    for name, value in headers.items():
-        response[name] = value
-    return response
+        return answer_of(headers, body, status)
 
 
 def _find_issued(body: str) -> Any:
     """Return the access token of a response whose validator does not tell: one of the site's own."""
     checksum = token_checksum(json.loads(body)["access_token"])
     return get_access_token_model()._base_manager.filter(token_checksum=checksum).first()
-
-
-def _with_parameter(uri: str, name: str, value: str) -> str:
-    """Return `uri` with a parameter more, in the fragment where the response is there."""
-    parts = urlsplit(uri)
-    if parts.fragment:
-        pairs = [*parse_qsl(parts.fragment, keep_blank_values=True), (name, value)]
-        return urlunsplit(parts._replace(fragment=urlencode(pairs)))
-    separator = "&" if parts.query else ""
-    return urlunsplit(parts._replace(query=f"{parts.query}{separator}{urlencode({name: value})}"))
