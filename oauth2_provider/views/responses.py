@@ -14,6 +14,8 @@ from django.shortcuts import render
 from ..http import OAuth2ResponseRedirect
 
 FORM_POST = "form_post"
+CARRIED = ("nonce", "claims", "resource", "response_mode")
+"""What oauthlib leaves out of the credentials of a valid request."""
 
 
 def posted_by_form(request: HttpRequest, redirect: OAuth2ResponseRedirect) -> HttpResponse:
@@ -57,9 +59,6 @@ def answer_of(headers: dict[str, str], body: str | None, status: int) -> HttpRes
 def carry_over(credentials: dict[str, Any]) -> Any:
     """Take the oauthlib request out of `credentials` and leave there what it says; returns it."""
     oauth_request = credentials.pop("request")
+    credentials["prompt"] = " ".join(sorted(credentials.get("prompt") or []))
     credentials.update({name: getattr(oauth_request, name, None) for name in CARRIED})
     return oauth_request
-
-
-CARRIED = ("nonce", "claims", "resource", "response_mode")
-"""What oauthlib leaves out of the credentials of a valid request."""

@@ -14,6 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey
 from jwcrypto import jwk
 
+from oauth2_provider.flows.authentication import AUTH_TIME
 from oauth2_provider.models import AccessToken, Application, IDToken
 from oauth2_provider.oauth2_validators import OAuth2Validator
 
@@ -61,7 +62,6 @@ def test_an_id_token_says_who_logged_in(
     tokens = exchange(relying_party, scope="openid", nonce="a nonce")
     claims = verified(client, tokens["id_token"])
     row = IDToken.objects.get()
-    user.refresh_from_db()
     digest = hashlib.sha256(tokens["access_token"].encode()).digest()[:16]
     assert claims == {
         "iss": "http://testserver/o",
@@ -69,7 +69,7 @@ def test_an_id_token_says_who_logged_in(
         "aud": relying_party.application.client_id,
         "exp": int(row.expires.timestamp()),
         "iat": claims["iat"],
-        "auth_time": int(user.last_login.timestamp()),
+        "auth_time": int(client.session[AUTH_TIME]),
         "nonce": "a nonce",
         "at_hash": base64.urlsafe_b64encode(digest).decode().rstrip("="),
         "jti": str(row.jti),
@@ -211,3 +211,11 @@ def test_a_hybrid_request_gets_a_code_and_an_id_token_of_it(
     digest = hashlib.sha256(answer["code"].encode()).digest()[:16]
     c_hash = verified(client, answer["id_token"])["c_hash"]
     assert c_hash == base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def test_consent_that_is_asked_for_is_asked_for(
+    client: Client, relying_party: RegisteredClient, exchange: Any
+) -> None:
+    """OpenID Connect Core 1.0 section 3.1.2.1, prompt=consent."""
+    exchange(relying_party, scope="openid")
+    assert exchange(relying_party, scope="openid", prompt="consent", approval_prompt="auto")["id_token"]
