@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.validators import RegexValidator
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from .flows.client_secrets import live_secrets
 from .generators import generate_client_id, generate_client_secret
 from .hashers import is_hashed_secret
 from .models.application import AbstractApplication
@@ -132,7 +135,8 @@ class ApplicationForm(forms.ModelForm):
     def _kept_or_made(self, cleaned: dict[str, Any]) -> str:
         """Return the secret of a form whose field is empty."""
         is_public = cleaned.get("client_type") == AbstractApplication.CLIENT_PUBLIC
-        is_wanted = cleaned.get("new_client_secret") or not (self._stored_secret or is_public)
+        has_one = self._stored_secret or (self.instance.pk and live_secrets(self.instance).exists())
+        is_wanted = cleaned.get("new_client_secret") or not (has_one or is_public)
         if not is_wanted:
             return self._stored_secret
         self.generated_secret = generate_client_secret()
@@ -175,3 +179,31 @@ class RevokeAccessForm(forms.Form):
         required=False,
         label=_("Also end everything else that I have granted to this application"),
     )
+
+
+class ClientSecretForm(forms.Form):
+    """Asks for a further client secret: its name, and the last day on which it works."""
+
+    name = forms.CharField(
+        label=_("Name"), max_length=255, help_text=_("Where it will be used, so that you know it again.")
+    )
+    last_day = forms.DateField(
+        label=_("Last day"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text=_("The secret stops working at the end of this day. Leave it empty, and it never does."),
+    )
+
+    def clean_last_day(self) -> date | None:
+        last_day: date | None = self.cleaned_data["last_day"]
+        if last_day is not None and last_day < timezone.localdate():
+            raise ValidationError(_("This day is over."))
+        return last_day
+
+    @property
+    def expires(self) -> datetime | None:
+        """The end of the last day in the current time zone."""
+        last_day = self.cleaned_data["last_day"]
+        if last_day is None:
+            return None
+        return timezone.make_aware(datetime.combine(last_day + timedelta(days=1), time.min))

@@ -49,6 +49,12 @@ management_urlpatterns = [
     path("applications/<slug:pk>/", views.ApplicationDetail.as_view(), name="detail"),
     path("applications/<slug:pk>/delete/", views.ApplicationDelete.as_view(), name="delete"),
     path("applications/<slug:pk>/update/", views.ApplicationUpdate.as_view(), name="update"),
+    path("applications/<slug:pk>/secrets/add/", views.ClientSecretAdd.as_view(), name="secret-add"),
+    path(
+        "applications/<slug:pk>/secrets/<slug:secret>/revoke/",
+        views.ClientSecretRevoke.as_view(),
+        name="secret-revoke",
+    ),
     path("authorized_tokens/", views.AuthorizedTokensListView.as_view(), name="authorized-token-list"),
     path(
         "authorized_tokens/<slug:pk>/delete/",

@@ -14,7 +14,9 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from ..hashers import hash_client_secret, is_hashed_secret
-from ..models import get_application_model
+from ..models import ClientSecret, get_application_model
+
+SECRET_FIELDS = ("name", "secret_hash", "created", "expires", "last_used")
 
 
 class NotRestorable(Exception):  # noqa: N818 - the fact
@@ -24,6 +26,8 @@ class NotRestorable(Exception):  # noqa: N818 - the fact
 def archived(application: Any) -> list[dict[str, Any]]:
     """Return the row of `application` as JSON values, with natural keys and the secret hashed.
 
+    After it come its further secrets, without the application.
+
     A secret that was stored plain is not kept that way: it still authenticates the client after a restore, but no
     longer signs (HS256).
     """
@@ -31,7 +35,9 @@ def archived(application: Any) -> list[dict[str, Any]]:
     if row.client_secret and not is_hashed_secret(row.client_secret):
         row.client_secret, row.hash_client_secret = hash_client_secret(row.client_secret), True
     document = serializers.serialize("json", [row], use_natural_foreign_keys=True, cls=_ExactEncoder)
-    return json.loads(document)
+    secrets = ClientSecret.objects.filter(application=application.pk).order_by("pk")
+    further = serializers.serialize("json", secrets, fields=SECRET_FIELDS, cls=_ExactEncoder)
+    return [*json.loads(document), *json.loads(further)]
 
 
 def restore(document: list[dict[str, Any]]) -> Any:
@@ -43,7 +49,7 @@ def restore(document: list[dict[str, Any]]) -> Any:
     model = get_application_model()
     alias = router.db_for_write(model)
     try:
-        [deserialized] = serializers.deserialize("json", json.dumps(document), using=alias)
+        deserialized, *secrets = serializers.deserialize("json", json.dumps(document), using=alias)
     except DeserializationError as error:
         raise NotRestorable(f"The archived row does not fit the database any more: {error}") from error
     application = deserialized.object
@@ -57,7 +63,14 @@ def restore(document: list[dict[str, Any]]) -> Any:
             application.pk = None
         application.last_used = timezone.now()
         deserialized.save(using=alias, force_insert=True)
+        for secret in secrets:
+            _restore_secret(secret.object, application, using=alias)
     return application
+
+
+def _restore_secret(secret: Any, application: Any, *, using: str) -> None:
+    secret.pk, secret.application = None, application
+    secret.save_base(raw=True, using=using, force_insert=True)  # raw: with the time when it was created
 
 
 class _ExactEncoder(DjangoJSONEncoder):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .access_token import AbstractAccessToken, AccessToken
 from .application import AbstractApplication, Application, ApplicationManager
+from .client_secret import ClientSecret
 from .device_grant import (
     AbstractDeviceGrant,
     DeviceCodeResponse,
@@ -50,6 +51,7 @@ __all__ = [
     "AccessToken",
     "Application",
     "ApplicationManager",
+    "ClientSecret",
     "ClientSecretField",
     "DeviceCodeResponse",
     "DeviceGrant",

@@ -15,13 +15,14 @@ from django.db.models import Case, F, Max, Q, QuerySet, Value, When
 
 from ..settings import oauth2_settings
 from .application import USE_RESOLUTION
+from .client_secret import ClientSecret
 from .registry import get_access_token_model, get_application_model
 
 
 def witnesses_use(model: type[models.Model]) -> bool:
     """Tell whether rows of `model` say which application got something, and when."""
     names = {field.name for field in model._meta.concrete_fields}
-    return {"application", "created"} <= names
+    return {"application", "created"} <= names and model is not ClientSecret
 
 
 def remember_use(rows: QuerySet[Any]) -> None:

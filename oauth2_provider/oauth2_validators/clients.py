@@ -7,6 +7,9 @@ import binascii
 from typing import Any
 from urllib.parse import unquote_plus
 
+from django.utils import timezone
+
+from ..flows.client_secrets import find_presented_secret
 from ..hashers import check_client_secret, costs_password_hash, hash_client_secret, needs_upgrade, waste_time
 from ..models import get_application_model
 from .requests import kept
@@ -51,6 +54,7 @@ class ClientHooks:
     def _authenticate(self, request: Any, client_id: str, client_secret: str, *, method: str) -> bool:
         """Compare the secret; a failure costs one password hash, whether or not there is such a client.
 
+        Further secrets are looked at when the application's own does not match; that, too, whoever the client is.
         A client that registered a token_endpoint_auth_method is held to it (RFC 7591 section 2).
         """
         application = self._load_application(client_id, request)
@@ -63,6 +67,11 @@ class ClientHooks:
         if is_confidential and stored and self._check_secret(client_secret, stored):
             request.client_id = application.client_id
             _upgrade_hash(application, client_secret)
+            return True
+        further = find_presented_secret(client_id, client_secret) if client_id.isprintable() else None
+        if is_confidential and further is not None:
+            request.client_id = application.client_id
+            further.mark_used(timezone.now())
             return True
         if not (is_confidential and costs_password_hash(stored)):
             waste_time(client_secret)

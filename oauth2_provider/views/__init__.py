@@ -10,6 +10,7 @@ from .application import (
     ApplicationUpdate,
 )
 from .base import AuthorizationView, RevokeTokenView, TokenView
+from .client_secrets import ClientSecretAdd, ClientSecretRevoke
 from .generic import (
     ClientProtectedResourceMetadataView,
     ClientProtectedResourceView,
@@ -38,6 +39,8 @@ __all__ = [
     "ClientProtectedResourceMetadataView",
     "ClientProtectedResourceView",
     "ClientProtectedScopedResourceView",
+    "ClientSecretAdd",
+    "ClientSecretRevoke",
     "ConnectDiscoveryInfoView",
     "IntrospectTokenView",
     "JwksInfoView",

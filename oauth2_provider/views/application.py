@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import CreateView, DeleteView, DetailView, ListView, UpdateView
 
+from ..flows.client_secrets import may_revoke_own_secret
 from ..forms import ApplicationForm
 from ..models import get_application_model
 from .one_time import keep_once, take_once
@@ -59,7 +60,7 @@ class ApplicationFormMixin:
         response: HttpResponse = super().form_valid(form)  # type: ignore[misc]
         secret = getattr(form, "generated_secret", None)
         if secret is not None:
-            keep_once(self.request, _slot(self.object), secret)  # type: ignore[attr-defined]
+            keep_once(self.request, secret_slot(self.object), secret)  # type: ignore[attr-defined]
         return response
 
 
@@ -83,8 +84,9 @@ class ApplicationDetail(ApplicationOwnerIsUserMixin, DetailView):
     template_name = "oauth2_provider/application_detail.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        secret = take_once(self.request, _slot(self.object))
-        return super().get_context_data(new_client_secret=secret, **kwargs)
+        secret = take_once(self.request, secret_slot(self.object))
+        may_revoke = may_revoke_own_secret(self.object)
+        return super().get_context_data(new_client_secret=secret, may_revoke_own_secret=may_revoke, **kwargs)
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -121,5 +123,6 @@ def find_row(get_object: Any, queryset: QuerySet[Any] | None) -> Any:
         raise Http404 from exc
 
 
-def _slot(application: Any) -> str:
+def secret_slot(application: Any) -> str:
+    """Return the slot in which a new secret of `application` waits for its page."""
     return f"client_secret {application.pk}"

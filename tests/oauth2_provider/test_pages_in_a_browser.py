@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from authlib.integrations.requests_client import OAuth2Session as AuthlibSession
 from django.contrib.auth import get_user_model
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 from requests_oauthlib import OAuth2Session as OAuthlibSession
 
+from oauth2_provider.flows.client_secrets import add_client_secret
 from oauth2_provider.models import AccessToken, Application, Grant, RefreshToken
 from tests.browser import OpenPage, axe, fits, log_in, screenshot
 
@@ -225,6 +228,33 @@ def test_an_application_is_registered_edited_and_deleted(someone: Any, page: Pag
     assert not Application.objects.exists()
 
 
+def test_a_secret_is_rotated(someone: Any, page: Page) -> None:
+    mine = make_client(
+        "mine", name="Album exporter", user=someone, client_type="confidential", client_secret="the old one"
+    )
+    log_in(page, someone)
+    page.goto(f"/o/applications/{mine.pk}/")
+    page.get_by_role("link", name="Add a secret").click()
+    page.get_by_role("button", name="Add").click()
+    name = page.get_by_label("Name")
+    expect(name).to_have_attribute("aria-invalid", "true")
+    axe(page)
+    name.fill("The new server")
+    page.get_by_label("Last day").fill("2099-12-31")
+    page.get_by_role("button", name="Add").click()
+    assert len(page.locator("#new-client-secret").inner_text()) == 128
+    axe(page)
+    page.get_by_role("link", name="Revoke the first secret").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Revoke the first secret?")
+    axe(page)
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_role("link", name="Revoke The new server")).to_be_visible()
+    expect(page.locator("#new-client-secret")).to_have_count(0)
+    expect(page.get_by_text("First secret")).to_have_count(0)
+    mine.refresh_from_db()
+    assert (mine.client_secret, mine.client_secrets.get().name) == ("", "The new server")
+
+
 def test_access_is_revoked(someone: Any, photo_printer: Application, page: Page) -> None:
     given = give_credentials(someone, photo_printer)
     given["bare_access_token"].revoke()
@@ -252,6 +282,7 @@ def furnished(someone: Any, photo_printer: Application, settings: Any) -> Applic
         redirect_uris="https://export.example/callback https://export.example/silent",
         allowed_origins="https://export.example",
     )
+    add_client_secret(mine, name="The new server", expires=timezone.now() + timedelta(days=365))
     make_client("other", name="Wedding slideshow with quite a long name for a phone", user=someone)
     for application in (photo_printer, mine):
         give_credentials(someone, application)["bare_access_token"].revoke()
@@ -271,6 +302,8 @@ def test_the_pages_of_an_account_look_right(
         "application": own,
         "application-edit": f"{own}update/",
         "application-delete": f"{own}delete/",
+        "application-secret-add": f"{own}secrets/add/",
+        "application-secret-revoke": f"{own}secrets/first/revoke/",
         "application-register": "/o/applications/register/",
         "authorized-access": "/o/authorized_tokens/",
         "authorized-access-revoke": f"/o/authorized_tokens/{token.pk}/delete/",

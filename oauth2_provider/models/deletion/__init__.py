@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from django.db.models.signals import post_delete, pre_delete
 
 from ...batching import delete_window, in_chunks
+from ..client_secret import ClientSecret
 from ..registry import (
     get_access_token_model,
     get_application_model,
@@ -85,7 +86,7 @@ def _references(model: type[models.Model]) -> Iterator[Any]:
         (refresh_token, access_token._meta.get_field("source_refresh_token"), models.SET_NULL),
         (id_token, access_token._meta.get_field("id_token"), models.CASCADE),
     ]
-    for owned in (access_token, refresh_token, id_token, get_grant_model()):
+    for owned in (access_token, refresh_token, id_token, get_grant_model(), ClientSecret):
         pointing.append((get_application_model(), owned._meta.get_field("application"), models.CASCADE))
     for target, field, on_delete in pointing:
         if model is target and field.remote_field.on_delete is on_delete:

@@ -14,6 +14,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from oauth2_provider.flows import application_archive
+from oauth2_provider.flows.client_secrets import add_client_secret, find_presented_secret
 from oauth2_provider.flows.inactive_applications import (
     InactivityRule,
     candidates,
@@ -24,6 +25,7 @@ from oauth2_provider.flows.inactive_applications import (
 from oauth2_provider.models import (
     AccessToken,
     Application,
+    ClientSecret,
     DeviceGrant,
     Grant,
     IDToken,
@@ -262,3 +264,21 @@ def test_a_secret_that_was_stored_plain_is_archived_as_a_hash_of_it() -> None:
 
     assert check_client_secret("in the clear", restored.client_secret)
     assert restored.hash_client_secret is True
+
+
+@on_every_engine
+def test_an_archived_application_brings_its_secrets_back(engine: EngineDatabase) -> None:
+    application = make_old("gone", last_used=100)
+    made = [add_client_secret(application, name="one", expires=NOW + timedelta(days=1))]
+    made.append(add_client_secret(application, name="two"))
+    before = list(ClientSecret.objects.order_by("name").values())
+    document = json.loads(json.dumps(application_archive.archived(application)))
+    assert not any(each.secret in json.dumps(document) for each in made)
+    remove([application.pk])
+    assert not ClientSecret.objects.exists()
+    restored = application_archive.restore(document)
+    after = list(ClientSecret.objects.order_by("name").values())
+    for row in (*before, *after):
+        assert row.pop("id")
+    assert after == [{**row, "application_id": restored.pk} for row in before]
+    assert find_presented_secret("gone", made[0].secret) is not None
