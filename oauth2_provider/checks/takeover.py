@@ -1,4 +1,4 @@
-"""System checks of the provider; each has a stable id."""
+"""Whether a database stands where this project can take it over from django-oauth-toolkit."""
 
 from __future__ import annotations
 

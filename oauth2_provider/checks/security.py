@@ -1,0 +1,100 @@
+"""What `check --deploy` says of RFC 9700, the best current practice for OAuth 2.0 security."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
+
+from ..bcp import bcp_compliant, bcp_warning_message
+from ..settings import oauth2_settings
+
+BEHAVIOUR_GATES = {
+    "IMPLICIT_GRANT": "W001",
+    "PASSWORD_GRANT": "W002",
+    "PKCE_METHOD": "W003",
+    "ACCESS_TOKEN_TRANSPORT": "W004",
+    "AUTHZ_RESPONSE_ISS": "W005",
+    "TOKEN_STORAGE": "W006",
+}
+"""Gates that change what the provider does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigurationGate:
+    """A gate that says how bad it is to have `is_lax`."""
+
+    gate: str
+    is_lax: Callable[[], bool]
+    warning: str
+    error: str
+    hint: str
+
+
+CONFIGURATION_GATES = (
+    ConfigurationGate(
+        gate="REFRESH_TOKEN",
+        is_lax=lambda: not oauth2_settings.REFRESH_TOKEN_REUSE_PROTECTION,
+        warning="W007",
+        error="E002",
+        hint="Set REFRESH_TOKEN_REUSE_PROTECTION: a replayed refresh token then revokes its whole family.",
+    ),
+    ConfigurationGate(
+        gate="REDIRECT_URI_SCHEME",
+        is_lax=lambda: "http" in oauth2_settings.ALLOWED_REDIRECT_URI_SCHEMES,
+        warning="W008",
+        error="E003",
+        hint=(
+            'Take "http" out of ALLOWED_REDIRECT_URI_SCHEMES; keep it if native apps redirect to a loopback address '
+            "(RFC 8252 section 7.3)."
+        ),
+    ),
+    ConfigurationGate(
+        gate="REDIRECT_URI_MATCHING",
+        is_lax=lambda: bool(oauth2_settings.ALLOW_URI_WILDCARDS),
+        warning="W009",
+        error="E004",
+        hint="Unset ALLOW_URI_WILDCARDS and register each redirect URI.",
+    ),
+    ConfigurationGate(
+        gate="PKCE_REQUIRED",
+        is_lax=lambda: not oauth2_settings.PKCE_REQUIRED,
+        warning="W010",
+        error="E005",
+        hint="Set PKCE_REQUIRED to True, or to a callable that decides by client.",
+    ),
+)
+
+
+@register(Tags.security, deploy=True)
+def validate_bcp_configuration(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Say what the site does that RFC 9700 advises against, and what of it cannot go together."""
+    messages: list[CheckMessage] = [
+        Warning(
+            bcp_warning_message(gate),
+            hint=f'Set OAUTH2_PROVIDER["COMPLIANT_BCP_RFC9700_{gate}"] = True once your clients are ready for it.',
+            id=f"oauth2_provider.{number}",
+        )
+        for gate, number in BEHAVIOUR_GATES.items()
+        if not bcp_compliant(gate)
+    ]
+    messages += [_message(gate) for gate in CONFIGURATION_GATES if gate.is_lax()]
+    if bcp_compliant("TOKEN_STORAGE") and oauth2_settings.REFRESH_TOKEN_GRACE_PERIOD_SECONDS:
+        messages.append(
+            Error(
+                "Within REFRESH_TOKEN_GRACE_PERIOD_SECONDS the same tokens are sent again, but under "
+                "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE they are not stored.",
+                hint="Set REFRESH_TOKEN_GRACE_PERIOD_SECONDS to 0, or store tokens as they are.",
+                id="oauth2_provider.E001",
+            )
+        )
+    return messages
+
+
+def _message(gate: ConfigurationGate) -> CheckMessage:
+    if bcp_compliant(gate.gate):
+        wanted = f"COMPLIANT_BCP_RFC9700_{gate.gate} is on, but the settings say otherwise."
+        return Error(wanted, hint=gate.hint, id=f"oauth2_provider.{gate.error}")
+    return Warning(bcp_warning_message(gate.gate), hint=gate.hint, id=f"oauth2_provider.{gate.warning}")

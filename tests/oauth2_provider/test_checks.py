@@ -1,0 +1,188 @@
+"""The system checks: what is said of which settings, under which id."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.checks import CheckMessage, run_checks
+from django.core.management import CommandError, call_command
+
+from oauth2_provider.backends import OAuth2Backend
+
+GATES = [
+    "IMPLICIT_GRANT", "PASSWORD_GRANT", "PKCE_METHOD", "ACCESS_TOKEN_TRANSPORT", "AUTHZ_RESPONSE_ISS",
+    "TOKEN_STORAGE", "REFRESH_TOKEN", "REDIRECT_URI_SCHEME", "REDIRECT_URI_MATCHING", "PKCE_REQUIRED",
+]  # fmt: skip
+COMPLIANT = {
+    **{f"COMPLIANT_BCP_RFC9700_{gate}": True for gate in GATES},
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+    "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
+}
+
+
+class OwnBackend(OAuth2Backend):
+    """A site's own."""
+
+
+class Split:
+    """Routes access tokens elsewhere."""
+
+    def db_for_write(self, model: Any, **hints: Any) -> str | None:
+        return "elsewhere" if model.__name__ == "AccessToken" else None
+
+
+def found(deploy: bool = False) -> dict[str, CheckMessage]:
+    messages = run_checks(include_deployment_checks=deploy)
+    return {
+        message.id.removeprefix("oauth2_provider."): message
+        for message in messages
+        if message.id and message.id.startswith("oauth2_provider.")
+    }
+
+
+def test_a_site_that_follows_rfc_9700_hears_nothing(settings: Any) -> None:
+    settings.OAUTH2_PROVIDER = COMPLIANT
+    assert found(deploy=True) == {}
+
+
+def test_the_defaults_are_spoken_of_at_deployment_only(settings: Any) -> None:
+    settings.OAUTH2_PROVIDER = {}
+    assert found() == {}
+    assert set(found(deploy=True)) == {f"W00{number}" for number in range(1, 9)}
+
+
+@pytest.mark.parametrize(
+    ("gate", "number"), [(gate, f"W00{position}") for position, gate in enumerate(GATES[:6], 1)]
+)
+def test_each_gate_of_behaviour_has_its_warning(settings: Any, gate: str, number: str) -> None:
+    settings.OAUTH2_PROVIDER = {**COMPLIANT, f"COMPLIANT_BCP_RFC9700_{gate}": False}
+    messages = found(deploy=True)
+    assert set(messages) == {number}
+    assert f"COMPLIANT_BCP_RFC9700_{gate}" in messages[number].msg
+
+
+@pytest.mark.parametrize(
+    ("gate", "lax", "warning", "error"),
+    [
+        ("REFRESH_TOKEN", {"REFRESH_TOKEN_REUSE_PROTECTION": False}, "W007", "E002"),
+        ("REDIRECT_URI_SCHEME", {"ALLOWED_REDIRECT_URI_SCHEMES": ["https", "http"]}, "W008", "E003"),
+        ("REDIRECT_URI_MATCHING", {"ALLOW_URI_WILDCARDS": True}, "W009", "E004"),
+        ("PKCE_REQUIRED", {"PKCE_REQUIRED": False}, "W010", "E005"),
+    ],
+)
+def test_a_gate_of_severity_makes_a_warning_an_error(
+    settings: Any, gate: str, lax: dict[str, Any], warning: str, error: str
+) -> None:
+    settings.OAUTH2_PROVIDER = {**COMPLIANT, **lax, f"COMPLIANT_BCP_RFC9700_{gate}": False}
+    assert set(found(deploy=True)) == {warning}
+    settings.OAUTH2_PROVIDER = {**COMPLIANT, **lax}
+    messages = found(deploy=True)
+    assert set(messages) == {error}
+    assert messages[error].is_serious()
+
+
+def test_pkce_may_be_required_by_client(settings: Any) -> None:
+    settings.OAUTH2_PROVIDER = {**COMPLIANT, "PKCE_REQUIRED": lambda client_id: True}
+    assert found(deploy=True) == {}
+
+
+@pytest.mark.parametrize(
+    ("site", "numbers"),
+    [
+        ({"COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True, "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 5}, {"E001"}),
+        ({"COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True}, set()),
+        ({"REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 5, "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": False}, {"W006"}),
+    ],
+)
+def test_tokens_that_are_not_stored_cannot_be_sent_again(
+    settings: Any, site: dict[str, Any], numbers: set[str]
+) -> None:
+    settings.OAUTH2_PROVIDER = {**COMPLIANT, **site}
+    assert set(found(deploy=True)) == numbers
+
+
+@pytest.mark.parametrize(
+    ("site", "number"),
+    [
+        ({"REFRESH_TOKEN_REUSE_PROTECTION": True, "ROTATE_REFRESH_TOKEN": False}, "W012"),
+        ({"ACCESS_TOKEN_EXPIRE_SECONDS": 0}, "E006"),
+        ({"ACCESS_TOKEN_EXPIRE_SECONDS": -1}, "E006"),
+        ({"ACCESS_TOKEN_EXPIRE_SECONDS": None}, "E006"),
+        ({"ACCESS_TOKEN_EXPIRE_SECONDS": True}, "E006"),
+        ({"ACCESS_TOKEN_EXPIRE_SECONDS": "no.such.thing"}, "E006"),
+        (
+            {
+                "REQUIRE_FORM_ENCODED_REQUEST_BODY": True,
+                "OAUTH2_BACKEND_CLASS": "oauth2_provider.oauth2_backends.JSONOAuthLibCore",
+            },
+            "E007",
+        ),
+        ({"ACCESS_TOKENS_EXPIRE_SECONDS": 5}, "W020"),
+        ({"REFRESH_TOKEN_GRACE_PERIOD_SECONDS": "5"}, "W021"),
+        ({"OIDC_ENABLED": "yes"}, "W021"),
+        ({"SCOPES": ["read"]}, "W021"),
+        ({"DEFAULT_SCOPES": "read"}, "W021"),
+        ({"OAUTH2_VALIDATOR_CLASS": "no.such.thing"}, "E022"),
+        ({"OAUTH2_SERVER_CLASS": None}, "E022"),
+        ({"THROTTLE_RATES": {"token": "often"}}, "E023"),
+    ],
+    ids=str,
+)
+def test_settings_that_cannot_work_are_said(settings: Any, site: dict[str, Any], number: str) -> None:
+    settings.OAUTH2_PROVIDER = site
+    messages = found()
+    assert set(messages) == {number}
+    named = next(iter(site))
+    assert named in messages[number].msg
+
+
+@pytest.mark.parametrize(
+    "lifetime", [60, 0.5, "tests.oauth2_provider.dotted.two_minutes", lambda request: 5], ids=str
+)
+def test_a_lifetime_that_can_be_used_is_not_spoken_of(settings: Any, lifetime: Any) -> None:
+    settings.OAUTH2_PROVIDER = {"ACCESS_TOKEN_EXPIRE_SECONDS": lifetime}
+    assert found() == {}
+
+
+def test_an_unknown_setting_may_be_a_slip_of_the_pen(settings: Any) -> None:
+    settings.OAUTH2_PROVIDER = {"ACCESS_TOKENS_EXPIRE_SECONDS": 5}
+    assert found()["W020"].hint == "Did you mean ACCESS_TOKEN_EXPIRE_SECONDS?"
+
+
+def test_tokens_in_two_databases_are_refused(settings: Any) -> None:
+    settings.DATABASE_ROUTERS = ["tests.oauth2_provider.test_checks.Split"]
+    messages = found()
+    assert set(messages) == {"E008"}
+    assert "default, elsewhere" in messages["E008"].msg
+
+
+def test_tokens_swapped_into_two_apps_are_warned_of(settings: Any) -> None:
+    settings.OAUTH2_PROVIDER = {"REFRESH_TOKEN_MODEL": "auth.User"}
+    assert set(found()) == {"W011"}
+
+
+@pytest.mark.parametrize(
+    ("backends", "numbers"),
+    [
+        (["oauth2_provider.backends.OAuth2Backend"], set()),
+        (["tests.oauth2_provider.test_checks.OwnBackend"], set()),
+        (["django.contrib.auth.backends.ModelBackend"], {"W022"}),
+    ],
+)
+def test_the_middleware_needs_its_backend(settings: Any, backends: list[str], numbers: set[str]) -> None:
+    settings.AUTHENTICATION_BACKENDS = backends
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "oauth2_provider.middleware.OAuth2TokenMiddleware"]
+    assert set(found()) == numbers
+
+
+def test_the_middleware_comes_after_that_of_sessions(settings: Any) -> None:
+    settings.AUTHENTICATION_BACKENDS = ["oauth2_provider.backends.OAuth2Backend"]
+    settings.MIDDLEWARE = ["oauth2_provider.middleware.OAuth2TokenMiddleware", *settings.MIDDLEWARE]
+    assert set(found()) == {"W023"}
+
+
+def test_the_command_fails_for_an_error(settings: Any) -> None:
+    settings.OAUTH2_PROVIDER = {"ACCESS_TOKEN_EXPIRE_SECONDS": 0}
+    with pytest.raises(CommandError, match=r"oauth2_provider\.E006"):
+        call_command("check")
