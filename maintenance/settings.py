@@ -41,6 +41,11 @@ DEFAULTS: dict[str, Any] = {
     # -- users: end all that a user was given ...
     "REVOKE_ON_DEACTIVATION": False,  # when is_active goes off
     "REVOKE_ON_PASSWORD_CHANGE": False,  # when the password becomes another
+    # -- previews
+    "PREVIEW_ROWS": 200_000,  # counting stops there
+    "PREVIEW_SECONDS": 6.0,  # for the counts of one preview; what is left then is estimated
+    "PREVIEW_VALID_SECONDS": 900,  # for how long a preview can be confirmed
+    "PREVIEW_TOLERANCE": 0.1,  # by which share the counts may differ from it at that time
     # -- record
     "RUN_RETENTION_DAYS": 90,
     "AUDIT_RETENTION_DAYS": 365,

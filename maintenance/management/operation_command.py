@@ -106,9 +106,12 @@ class OperationCommand(BaseCommand):
         if as_json:
             self.stdout.write(json.dumps({"dry_run": True, **preview.to_json()}, cls=DjangoJSONEncoder))
             return
-        self.stdout.write(f"{preview.rows} rows would go ({preview.path}).")
-        for reason, rows in (preview.reasons or preview.counts).items():
-            self.stdout.write(f"  {reason}: {rows}")
+        amount = f"{'at least ' if preview.inexact else ''}{preview.rows}"
+        self.stdout.write(f"{amount} rows would go ({preview.path}).")
+        for reason in preview.reasons or preview.counts:
+            self.stdout.write(f"  {reason}: {preview.shown(reason)}")
+        for reason, rows in preview.kept.items():
+            self.stdout.write(f"  stay, {reason}: {rows}")
         for warning in preview.warnings:
             self.stdout.write(self.style.WARNING(f"  {warning}"))
 

@@ -80,6 +80,15 @@ class Stage:
         return 0.0
 
 
+class Inexact(StrEnum):
+    """How a number in a preview falls short of a count."""
+
+    AT_LEAST = "at_least"
+    """Counting stopped there."""
+    ABOUT = "about"
+    """Counting took too long: the engine's estimate."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Preview:
     """What a run would do now: nothing has been touched."""
@@ -88,6 +97,10 @@ class Preview:
     """Rows by table."""
     reasons: dict[str, int] = field(default_factory=dict)
     """Rows by reason."""
+    kept: dict[str, int] = field(default_factory=dict)
+    """Rows that were looked at and stay, by reason."""
+    inexact: dict[str, Inexact] = field(default_factory=dict)
+    """Tables and reasons whose number is no exact count."""
     samples: dict[str, list[str]] = field(default_factory=dict)
     """A few primary keys by table; never a token."""
     oldest: datetime | None = None
@@ -99,11 +112,19 @@ class Preview:
     def rows(self) -> int:
         return sum(self.counts.values())
 
+    def shown(self, name: str) -> str:
+        """Return the number of the table or reason `name` for people: "12", "at least 200,000", "about 3,000,000"."""
+        rows = f"{self.counts.get(name, self.reasons.get(name, 0)):,}"
+        doubt = self.inexact.get(name)
+        return rows if doubt is None else f"{doubt.replace('_', ' ')} {rows}"
+
     def to_json(self) -> dict[str, Any]:
         return {
             "rows": self.rows,
             "counts": self.counts,
             "reasons": self.reasons,
+            "kept": self.kept,
+            "inexact": self.inexact,
             "samples": self.samples,
             "oldest": self.oldest,
             "newest": self.newest,

@@ -11,7 +11,7 @@ from django import forms
 from django.db import router, transaction
 from django.utils import timezone
 
-from oauth2_provider.batching import Walk, with_retries
+from oauth2_provider.batching import Walk, in_chunks, with_retries
 from oauth2_provider.flows.application_archive import NotRestorable, archived, restore
 from oauth2_provider.flows.inactive_applications import (
     InactivityRule,
@@ -20,6 +20,7 @@ from oauth2_provider.flows.inactive_applications import (
     delete_dead_rows,
     judge,
     remove_applications,
+    rows_of_applications,
 )
 from oauth2_provider.models import get_application_model
 from oauth2_provider.models.deletion import slow_path_reasons
@@ -27,13 +28,13 @@ from oauth2_provider.models.deletion import slow_path_reasons
 from ..exceptions import MaintenanceError
 from ..models import ArchivedApplication, Run, RunStatus, Trigger
 from ..settings import maintenance_settings
-from .base import ArgumentsForm, Job, Operation, Position, Preview, Stage, WindowResult
+from .base import ArgumentsForm, Inexact, Job, Operation, Position, Preview, Stage, WindowResult
+from .tally import SAMPLES, Tally
 
 APPLICATIONS_AT_MOST = 500
 """Looked at together, however large the window is."""
 JUDGED_AT_MOST = 10_000
 """In a preview."""
-SAMPLES = 5
 
 
 class CleanupInactiveApplicationsForm(ArgumentsForm):
@@ -121,28 +122,37 @@ class CleanupInactiveApplications(Operation):
         return [InactiveApplicationsStage(self._rule(job), job.run_id)]
 
     def preview(self, job: Job) -> Preview:
-        rule = self._rule(job)
-        keys = candidates(rule).order_by("pk").values_list("pk", flat=True)[: JUDGED_AT_MOST + 1]
-        verdicts = judge(rule, list(keys)[:JUDGED_AT_MOST])
+        tally = Tally()
+        verdicts, is_all = self._judged(self._rule(job), tally)
         going = [verdict.application for verdict in verdicts if verdict.kept is None]
+        table = get_application_model()._meta.db_table
+        tally.add_ages(application.created for application in going)
+        keys = [application.pk for application in going]
+        for chunk in in_chunks(keys, router.db_for_write(get_application_model())):
+            for rows in rows_of_applications(chunk):
+                tally.add(rows)
+        tally.counts = Counter({table: len(going), **+tally.counts})
+        tally.reasons = dict(Counter(str(verdict.kind) for verdict in verdicts if verdict.kept is None))
+        tally.samples = {table: [str(application.pk) for application in going[:SAMPLES]]} if going else {}
         path, warnings = self.path(job)
-        if len(keys) > JUDGED_AT_MOST:
-            warnings.append(f"Only the first {JUDGED_AT_MOST} applications were looked at.")
-        return Preview(
-            counts={get_application_model()._meta.db_table: len(going)},
-            reasons=dict(Counter(verdict.as_dict()["reason"] for verdict in verdicts)),
-            samples={"applications": [str(application.pk) for application in going[:SAMPLES]]}
-            if going
-            else {},
-            oldest=min((application.created for application in going), default=None),
-            newest=max((application.created for application in going), default=None),
-            path=path,
-            warnings=warnings,
-        )
+        if not is_all:
+            tally.inexact[table] = Inexact.AT_LEAST
+            warnings.append(f"Only the first {len(verdicts)} applications were looked at.")
+        kept = dict(Counter(str(verdict.kept) for verdict in verdicts if verdict.kept is not None))
+        return tally.preview(path=path, warnings=warnings, kept=kept)
 
     def path(self, job: Job) -> tuple[str, list[str]]:
         reasons = slow_path_reasons(get_application_model())
         return ("orm" if reasons else "set-based"), reasons
+
+    def _judged(self, rule: InactivityRule, tally: Tally) -> tuple[list[Verdict], bool]:
+        """Return the verdicts on as many applications as there is time for, and whether those are all."""
+        verdicts: list[Verdict] = []
+        for keys in _batches(rule):
+            if len(verdicts) >= JUDGED_AT_MOST or not tally.has_time:
+                return verdicts, False
+            verdicts += judge(rule, keys)
+        return verdicts, True
 
     def _rule(self, job: Job) -> InactivityRule:
         return _rule(job.cutoff, self.values(job.arguments))

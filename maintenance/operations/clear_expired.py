@@ -6,17 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Max, Min
-
-from oauth2_provider.batching import Walk, Window, counted_up_to
+from oauth2_provider.batching import Walk, Window
 from oauth2_provider.models.deletion import slow_path_reasons
 from oauth2_provider.models.expiry import ExpiryStage, expiry_stages, refresh_tokens_kept_forever
 
 from .base import Job, Operation, Preview, Stage
+from .tally import Tally
 from .walks import WalkStage
-
-COUNTED_AT_MOST = 1_000_000
-SAMPLES = 5
 
 
 class ClearExpiredStage(WalkStage):
@@ -49,30 +45,12 @@ class ClearExpired(Operation):
         return [ClearExpiredStage(stage) for stage in expiry_stages(job.cutoff)]
 
     def preview(self, job: Job) -> Preview:
-        counts: Counter[str] = Counter()
-        reasons: dict[str, int] = {}
-        samples: dict[str, list[str]] = {}
-        oldest, newest = [], []
+        tally = Tally()
         for stage in expiry_stages(job.cutoff):
-            rows = counted_up_to(stage.expired, COUNTED_AT_MOST)
-            counts[stage.table] += rows
-            reasons[stage.name] = rows
-            samples[stage.name] = [str(pk) for pk in stage.expired.values_list("pk", flat=True)[:SAMPLES]]
-            if rows and hasattr(stage.model, "created"):
-                ages = stage.expired.aggregate(Min("created"), Max("created"))
-                oldest.append(ages["created__min"])
-                newest.append(ages["created__max"])
+            tally.add(stage.expired, reason=stage.name)
         path, why = self.path(job)
         kept = refresh_tokens_kept_forever()
-        return Preview(
-            counts=dict(counts),
-            reasons=reasons,
-            samples={name: keys for name, keys in samples.items() if keys},
-            oldest=min(oldest, default=None),
-            newest=max(newest, default=None),
-            path=path,
-            warnings=[*why, *([kept] if kept else [])],
-        )
+        return tally.preview(path=path, warnings=[*why, *([kept] if kept else [])])
 
     def path(self, job: Job) -> tuple[str, list[str]]:
         models = {stage.model for stage in expiry_stages(job.cutoff)}

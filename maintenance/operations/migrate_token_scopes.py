@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 
-from oauth2_provider.batching import Walk, Window, counted_up_to
+from oauth2_provider.batching import Walk, Window
 from oauth2_provider.flows.scope_migration import (
     InvalidScopeMigration,
     ScopeMigration,
@@ -22,10 +22,8 @@ from oauth2_provider.models import get_access_token_model
 
 from ..exceptions import InvalidArguments
 from .base import ArgumentsForm, Job, Operation, Preview, Stage
+from .tally import Tally
 from .walks import WalkStage
-
-COUNTED_AT_MOST = 1_000_000
-SAMPLES = 5
 
 
 class ScopesField(forms.CharField):
@@ -76,16 +74,11 @@ class MigrateTokenScopes(Operation):
         return [MigrateScopeStage(stage) for stage in scope_stages(_migration(job))]
 
     def preview(self, job: Job) -> Preview:
-        counts: Counter[str] = Counter()
-        samples: dict[str, list[str]] = {}
+        tally = Tally()
         for stage in scope_stages(_migration(job)):
-            rows = stage.affected()
-            table = stage.model._meta.db_table
-            counts[table] = counted_up_to(rows, COUNTED_AT_MOST)
-            if counts[table]:
-                samples[table] = [str(pk) for pk in rows.values_list("pk", flat=True)[:SAMPLES]]
+            tally.add(stage.affected())
         path, why = self.path(job)
-        return Preview(counts=dict(counts), samples=samples, path=path, warnings=why)
+        return tally.preview(path=path, warnings=why)
 
     def removed(self, counts: Mapping[str, int]) -> Mapping[str, int]:
         return {}

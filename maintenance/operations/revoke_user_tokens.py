@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth import get_user_model
 
-from oauth2_provider.batching import Walk, Window, counted_up_to
+from oauth2_provider.batching import Walk, Window
 from oauth2_provider.flows.bulk_revocation import (
     Holder,
     RevocationStage,
@@ -22,10 +22,8 @@ from oauth2_provider.models import get_access_token_model, get_application_model
 
 from .base import ArgumentsForm, Job, Operation, OperationKind, Preview, Stage
 from .fields import KeyField, KeysField
+from .tally import Tally
 from .walks import WalkStage
-
-COUNTED_AT_MOST = 1_000_000
-SAMPLES = 5
 
 
 class RevokeUserTokensForm(ArgumentsForm):
@@ -87,17 +85,11 @@ class RevokeUserTokens(Operation):
         return remaining_credentials(_holder(job), job.cutoff)
 
     def preview(self, job: Job) -> Preview:
-        counts: Counter[str] = Counter()
-        reasons: dict[str, int] = {}
-        samples: dict[str, list[str]] = {}
+        tally = Tally()
         for stage in revocation_stages(_holder(job), job.cutoff):
-            rows = counted_up_to(stage.rows, COUNTED_AT_MOST)
-            counts[stage.rows.model._meta.db_table] += rows
-            reasons[stage.name] = rows
-            if rows:
-                samples[stage.name] = [str(pk) for pk in stage.rows.values_list("pk", flat=True)[:SAMPLES]]
+            tally.add(stage.rows, reason=stage.name)
         path, why = self.path(job)
-        return Preview(counts=dict(counts), reasons=reasons, samples=samples, path=path, warnings=why)
+        return tally.preview(path=path, warnings=why)
 
     def removed(self, counts: Mapping[str, int]) -> Mapping[str, int]:
         """Return `counts` without refresh tokens: a revoked one keeps its row, to reveal a replay."""

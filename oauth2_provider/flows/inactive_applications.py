@@ -155,6 +155,12 @@ def delete_applications(applications: Sequence[Any]) -> Counter[str]:
         return counts + delete_rows(_rows(model).filter(pk__in=keys), is_held=False)
 
 
+def rows_of_applications(keys: Sequence[Any]) -> list[QuerySet[Any]]:
+    """Return what the applications `keys` have, table by table: tokens, codes, ID tokens."""
+    models = (get_access_token_model(), get_refresh_token_model(), get_id_token_model(), get_grant_model())
+    return [_rows(model).filter(application__in=list(keys)) for model in models]
+
+
 def _verdict(rule: InactivityRule, application: Any) -> Verdict:
     was_used = application.last_used is not None or application.was_used
     kind = InactiveKind.DORMANT if was_used else InactiveKind.NEVER_AUTHORIZED

@@ -126,7 +126,8 @@ def test_a_preview_says_what_would_go_and_why_the_rest_would_not() -> None:
     Application.objects.filter(client_id="flood").update(skip_authorization=True)
     preview = get_operation("cleanup_inactive_applications").preview(Job(arguments={}, cutoff=timezone.now()))
     assert preview.counts == {"oauth2_provider_application": 1}
-    assert preview.reasons == {"dormant": 1, "skip_authorization": 1}
+    assert preview.reasons == {"dormant": 1}
+    assert preview.kept == {"skip_authorization": 1}
     assert Application.objects.count() == 2
 
 
