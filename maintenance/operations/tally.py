@@ -50,8 +50,8 @@ class Tally:
         self.counts[table] += count
         if reason is not None:
             self.reasons[reason] = count
-        for name in (table, reason) if doubt else ():
-            self.inexact[name or table] = doubt
+        if doubt is not None:
+            self.inexact.update({name: doubt for name in (table, reason) if name is not None})
         if count:
             self._look_at(rows, reason or table)
         return count

@@ -42,7 +42,8 @@ def test_run_now_enqueues_a_run_that_clears_what_is_expired(
     assert b"Run now: Clear expired" in admin_client.get(RUNS).content
     page = reverse("admin:maintenance_run_now", args=["clear_expired"])
     assert b"Deletes expired" in admin_client.get(page).content
-    answer = admin_client.post(page, {"reason": "a test"})
+    preview = admin_client.post(page).context["signed"]
+    answer = admin_client.post(page, {"confirm": "yes", "preview": preview, "reason": "a test"})
     run = Run.objects.get()
     assert answer["Location"] == reverse("admin:maintenance_run_change", args=[run.pk])
     assert (run.trigger, run.requested_by, run.reason) == (Trigger.ADMIN, admin_user, "a test")
@@ -99,7 +100,10 @@ def test_staff_without_permissions_see_nothing(staff: Callable[..., Client]) -> 
 
 def test_an_operator_with_the_permissions_runs_hygiene(staff: Callable[..., Client]) -> None:
     client = staff("view_run", "run_hygiene", "run_destructive")
-    assert client.post(reverse("admin:maintenance_run_now", args=["clear_expired"])).status_code == 302
+    page = reverse("admin:maintenance_run_now", args=["clear_expired"])
+    preview = client.post(page).context["signed"]
+    answer = client.post(page, {"confirm": "yes", "preview": preview, "reason": "a test"})
+    assert answer.status_code == 302
     assert Run.objects.get().requested_by.get_username() == "operator"
 
 

@@ -1,0 +1,175 @@
+"""From a preview to a run: the page that shows it, and the POST that confirms it.
+
+The preview travels signed in the page; what is confirmed runs with its arguments, if the numbers still hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.apps import apps
+from django.contrib import messages
+from django.contrib.admin.sites import AdminSite
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from .. import runs
+from ..audit import record
+from ..exceptions import InvalidArguments
+from ..forms import ReasonForm
+from ..models import AuditAction, Run, RunEvent, Trigger
+from ..operations import Operation, Preview
+from ..previews import (
+    PreviewExpired,
+    PreviewForged,
+    arguments_in_words,
+    differs,
+    preview_of,
+    read_signed,
+    signed,
+)
+from .base import url_of
+
+TEMPLATE = "admin/maintenance/run/preview.html"
+
+
+def show_preview(
+    request: HttpRequest,
+    site: AdminSite,
+    operation: Operation,
+    works: Sequence[Mapping[str, Any]],
+    *,
+    preview: Preview | None = None,
+    form: ReasonForm | None = None,
+    subjects: Sequence[str] = (),
+) -> HttpResponse:
+    """Return the page with what runs of `operation` with each of `works` would do, and a button to confirm it.
+
+    `subjects` are the names of what the works are about, where keys alone would say little.
+    """
+    if preview is None:
+        preview = preview_of(operation, works)
+        record(
+            AuditAction.RUN_PREVIEWED,
+            operation=operation.name,
+            effect={"works": list(works), "counts": preview.counts},
+        )
+    context = {
+        **site.each_context(request),
+        "opts": Run._meta,
+        "title": _("Preview: %(title)s") % {"title": operation.title},
+        "operation": operation,
+        "works": [arguments_in_words(arguments) for arguments in works],
+        "subjects": subjects,
+        "preview": preview,
+        "tables": _lines(preview, preview.counts, table_title),
+        "reasons": _lines(preview, preview.reasons, in_words),
+        "kept": [(in_words(name), f"{rows:,}") for name, rows in preview.kept.items()],
+        "samples": [(name_in_words(name), keys) for name, keys in preview.samples.items()],
+        "signed": signed(operation, works, preview, user=request.user),
+        "form": form or ReasonForm(),
+    }
+    return TemplateResponse(request, TEMPLATE, context)
+
+
+def confirm(request: HttpRequest, site: AdminSite, operation: Operation) -> HttpResponse:
+    """Have what the posted preview shows run, unless it is too old or the numbers are others by now."""
+    form = ReasonForm(request.POST)
+    try:
+        confirmed = read_signed(request.POST.get("preview", ""), operation, user=request.user)
+    except PreviewExpired as expired:
+        messages.warning(request, str(expired))
+        return show_preview(request, site, operation, expired.works, form=_unbound(form))
+    except PreviewForged as forged:
+        messages.error(request, str(forged))
+        return HttpResponseRedirect(reverse("admin:maintenance_run_now", args=[operation.name]))
+    preview = preview_of(operation, confirmed.works)
+    if differs(confirmed.counts, preview.counts):
+        messages.warning(request, _changed(confirmed.counts, preview.counts))
+        return show_preview(request, site, operation, confirmed.works, preview=preview, form=_unbound(form))
+    if not form.is_valid():
+        return show_preview(request, site, operation, confirmed.works, preview=preview, form=form)
+    return start(
+        request, operation, confirmed.works, reason=form.cleaned_data["reason"], counts=confirmed.counts
+    )
+
+
+def start(
+    request: HttpRequest,
+    operation: Operation,
+    works: Sequence[Mapping[str, Any]],
+    *,
+    reason: str,
+    counts: Mapping[str, int] | None = None,
+) -> HttpResponse:
+    """Request a run for each of `works` and go to its page, or to the list of runs where there are several."""
+    try:
+        started = [
+            runs.request_run(
+                operation.name, arguments, trigger=Trigger.ADMIN, requested_by=request.user, reason=reason
+            )
+            for arguments in works
+        ]
+    except InvalidArguments as invalid:
+        messages.error(request, str(invalid))
+        return HttpResponseRedirect(reverse("admin:maintenance_run_now", args=[operation.name]))
+    if counts is not None:
+        _note_preview(request, started[0], sum(counts.values()))
+    if len(started) > 1:
+        messages.success(request, _("%(count)s runs are enqueued.") % {"count": len(started)})
+        return HttpResponseRedirect(
+            f"{reverse('admin:maintenance_run_changelist')}?operation={operation.name}"
+        )
+    if started[0].is_new:  # type: ignore[attr-defined]
+        messages.success(request, _("The run is enqueued."))
+    else:
+        messages.warning(request, _("This run of the same work is active already."))
+    return HttpResponseRedirect(url_of(started[0]))
+
+
+def table_title(table: str) -> str:
+    """Return what the rows of `table` are called, or its own name where no model is known."""
+    for model in apps.get_models():
+        if model._meta.db_table == table and not model._meta.proxy:
+            return str(capfirst(model._meta.verbose_name_plural))
+    return table
+
+
+def in_words(name: str) -> str:
+    """Return an identifier as words: "access_tokens" -> "Access tokens"."""
+    return str(capfirst(name.replace("_", " ")))
+
+
+def name_in_words(name: str) -> str:
+    """Return the name of a table or of a stage as words."""
+    title = table_title(name)
+    return in_words(name) if title == name else title
+
+
+def _lines(preview: Preview, rows: Mapping[str, int], title: Any) -> list[tuple[str, str]]:
+    return [(title(name), preview.shown(name)) for name in rows]
+
+
+def _note_preview(request: HttpRequest, run: Run, rows: int) -> None:
+    text = _("confirmed after a preview of %(rows)s rows") % {"rows": f"{rows:,}"}
+    runs.note(run, RunEvent.Kind.NOTE, text=text, actor=request.user.get_username())
+
+
+def _unbound(form: ReasonForm) -> ReasonForm:
+    """Keep what was typed, without complaint: the reader has something new to look at first."""
+    return ReasonForm(initial={"reason": form.data.get("reason", "")})
+
+
+def _changed(before: Mapping[str, int], now: Mapping[str, int]) -> str:
+    changes = ", ".join(
+        f"{table_title(table)}: {before.get(table, 0):,} → {now.get(table, 0):,}"
+        for table in sorted(before.keys() | now.keys())
+        if before.get(table, 0) != now.get(table, 0)
+    )
+    return _("The numbers have changed since you looked (%(changes)s). Nothing runs yet: look again.") % {
+        "changes": changes
+    }
