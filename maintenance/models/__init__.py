@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .audit import AuditAction, AuditEvent
 from .monitoring import Heartbeat, TableSnapshot
+from .protection import ProtectedApplication
 from .run import (
     ACTIVE,
     CONTROLS,
@@ -35,6 +36,7 @@ __all__ = [
     "Dashboard",
     "Heartbeat",
     "MaintenanceSwitch",
+    "ProtectedApplication",
     "Run",
     "RunEvent",
     "RunStatus",

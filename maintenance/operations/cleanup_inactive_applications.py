@@ -26,7 +26,7 @@ from oauth2_provider.models import get_application_model
 from oauth2_provider.models.deletion import slow_path_reasons
 
 from ..exceptions import MaintenanceError
-from ..models import ArchivedApplication, Run, RunStatus, Trigger
+from ..models import ArchivedApplication, ProtectedApplication, Run, RunStatus, Trigger
 from ..settings import maintenance_settings
 from .base import ArgumentsForm, Inexact, Job, Operation, Position, Preview, Stage, WindowResult
 from .tally import SAMPLES, Tally
@@ -192,10 +192,21 @@ def restore_application(client_id: str) -> Any:
     archive = archives.order_by("-archived", "-pk").first()
     if archive is None:
         raise NotArchived(client_id)
-    with transaction.atomic(using=router.db_for_write(ArchivedApplication)):
-        application = restore(archive.document)
-        archives.filter(pk=archive.pk).update(restored=timezone.now())
-    return application
+    return restore_archive(archive)
+
+
+def restore_archive(archive: ArchivedApplication) -> Any:
+    """Put back the application of `archive`, once; returns it. Raises AlreadyRestored and NotRestorable."""
+    using = router.db_for_write(ArchivedApplication)
+    with transaction.atomic(using=using):
+        unrestored = ArchivedApplication.objects.using(using).filter(pk=archive.pk, restored__isnull=True)
+        if not unrestored.update(restored=timezone.now()):
+            raise AlreadyRestored
+        return restore(archive.document)
+
+
+class AlreadyRestored(MaintenanceError):  # noqa: N818 - the fact
+    """This application was restored already."""
 
 
 class NotArchived(MaintenanceError):  # noqa: N818 - the fact
@@ -212,7 +223,15 @@ def _rule(now: Any, values: Mapping[str, Any]) -> InactivityRule:
         days=values["days"] or 90,
         never_authorized_days=values["never_authorized_days"] or 30,
         is_protected=_protection(),
+        protected_among=_protected_by_operators,
     )
+
+
+def _protected_by_operators(client_ids: Sequence[str]) -> set[str]:
+    """Return those of `client_ids` that an operator protected, as of now."""
+    stored = ProtectedApplication.objects.using(router.db_for_write(ProtectedApplication))
+    rows = stored.filter(client_id__in=client_ids)
+    return set(rows.values_list("client_id", flat=True))
 
 
 def _protection() -> Callable[[Any], bool]:

@@ -9,7 +9,7 @@ dynamic registrations leaves behind), dormant (used once, not for long), and act
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -59,6 +59,8 @@ class InactivityRule:
     days: int
     never_authorized_days: int
     is_protected: Callable[[Any], bool] = lambda application: False
+    protected_among: Callable[[Sequence[str]], Collection[str]] = lambda client_ids: ()
+    """Of some client_ids, those that are protected: asked anew for each look, which may be the last before a delete."""
 
     @property
     def used_before(self) -> datetime:
@@ -97,7 +99,11 @@ def candidates(rule: InactivityRule) -> QuerySet[Any]:
 def judge(rule: InactivityRule, keys: Iterable[Any]) -> list[Verdict]:
     """Return a verdict on each of the applications `keys` that is a candidate, in the order of their keys."""
     applications = candidates(rule).filter(pk__in=list(keys)).order_by("pk")
-    return [_verdict(rule, application) for application in applications.annotate(**_evidence(rule))]
+    looked_at = list(applications.annotate(**_evidence(rule)))
+    protected = rule.protected_among([application.client_id for application in looked_at])
+    return [
+        _verdict(rule, application, is_protected=application.client_id in protected) for application in looked_at
+    ]
 
 
 def delete_dead_rows(rule: InactivityRule, keys: Sequence[Any], *, size: int) -> Counter[str]:
@@ -161,10 +167,11 @@ def rows_of_applications(keys: Sequence[Any]) -> list[QuerySet[Any]]:
     return [_rows(model).filter(application__in=list(keys)) for model in models]
 
 
-def _verdict(rule: InactivityRule, application: Any) -> Verdict:
+def _verdict(rule: InactivityRule, application: Any, *, is_protected: bool) -> Verdict:
     was_used = application.last_used is not None or application.was_used
     kind = InactiveKind.DORMANT if was_used else InactiveKind.NEVER_AUTHORIZED
-    return Verdict(application=application, kind=kind, kept=_kept(rule, application, kind))
+    kept = Kept.PROTECTED if is_protected else _kept(rule, application, kind)
+    return Verdict(application=application, kind=kind, kept=kept)
 
 
 def _kept(rule: InactivityRule, application: Any, kind: InactiveKind) -> Kept | None:
