@@ -27,9 +27,11 @@ def protect(client_id: str, *, actor: str, reason: str = "") -> ProtectedApplica
     """
     model = get_application_model()
     using = router.db_for_write(model)
+    rows = model._base_manager.using(using).order_by()
+    key = rows.filter(client_id=client_id).values_list("pk", flat=True).first()
     with transaction.atomic(using=using):
-        rows = model._base_manager.using(using).filter(client_id=client_id)
-        if not rows.select_for_update().values_list("pk").first():
+        # by the primary key: InnoDB would lock another index first, against the order of a delete
+        if not rows.filter(pk=key).select_for_update().values_list("pk").first():
             raise NoSuchApplication
         values = {"actor": actor, "reason": reason}
         stored = ProtectedApplication.objects.using(router.db_for_write(ProtectedApplication))

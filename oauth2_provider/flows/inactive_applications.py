@@ -102,7 +102,8 @@ def judge(rule: InactivityRule, keys: Iterable[Any]) -> list[Verdict]:
     looked_at = list(applications.annotate(**_evidence(rule)))
     protected = rule.protected_among([application.client_id for application in looked_at])
     return [
-        _verdict(rule, application, is_protected=application.client_id in protected) for application in looked_at
+        _verdict(rule, application, is_protected=application.client_id in protected)
+        for application in looked_at
     ]
 
 
