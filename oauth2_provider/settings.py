@@ -89,7 +89,8 @@ DEFAULTS: dict[str, Any] = {
     "REDIRECT_URI_VALIDATOR": "oauth2_provider.validators.redirect_uri_validator",  # callable(application)
     "ALLOWED_ORIGIN_VALIDATOR": "oauth2_provider.validators.allowed_origin_validator",
     "REQUIRE_FORM_ENCODED_REQUEST_BODY": False,
-    "THROTTLE_RATES": {},  # endpoint ("token", "revoke", "introspect") -> "60/minute", of one client and address
+    # endpoint ("token", "revoke", "introspect", "register", "cimd") -> "60/minute", of one client and address
+    "THROTTLE_RATES": {},
     # -- device flow (RFC 8628)
     "OAUTH_DEVICE_VERIFICATION_URI": None,
     "OAUTH_DEVICE_VERIFICATION_URI_COMPLETE": None,
@@ -111,8 +112,9 @@ DEFAULTS: dict[str, Any] = {
     "DCR_ENABLED": False,
     "DCR_REGISTRATION_PERMISSION_CLASSES": ("oauth2_provider.dcr.IsAuthenticatedDCRPermission",),
     "DCR_REGISTRATION_SCOPE": "oauth2_provider:registration",
-    "DCR_REGISTRATION_TOKEN_EXPIRE_SECONDS": None,  # None: in the year 9999
+    "DCR_REGISTRATION_TOKEN_EXPIRE_SECONDS": 31536000,  # a year; None: in the year 9999
     "DCR_ROTATE_REGISTRATION_TOKEN_ON_UPDATE": True,
+    "DCR_ROTATE_CLIENT_SECRET_ON_UPDATE": False,
     # -- client ID metadata documents
     "CIMD_ENABLED": False,
     "CIMD_METADATA_FETCHER": "oauth2_provider.cimd.SafeMetadataFetcher",

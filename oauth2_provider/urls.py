@@ -73,4 +73,19 @@ oidc_urlpatterns = [
     path("userinfo/", views.UserInfoView.as_view(), name="user-info"),
 ]
 
-urlpatterns = [*metadata_urlpatterns, *base_urlpatterns, *management_urlpatterns, *oidc_urlpatterns]
+dcr_urlpatterns = [
+    path("register/", views.DynamicClientRegistrationView.as_view(), name="dcr-register"),
+    path(
+        "register/<str:client_id>/",
+        views.DynamicClientRegistrationManagementView.as_view(),
+        name="dcr-register-management",
+    ),
+]
+
+urlpatterns = [
+    *metadata_urlpatterns,
+    *base_urlpatterns,
+    *management_urlpatterns,
+    *oidc_urlpatterns,
+    *dcr_urlpatterns,
+]

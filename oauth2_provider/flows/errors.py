@@ -9,3 +9,7 @@ class GrantUnusable(Exception):  # noqa: N818 - the fact
 
 class TokenOfAnotherClient(Exception):  # noqa: N818 - the fact
     """The token was not issued to the client that presents it (RFC 7009 section 2.1)."""
+
+
+class RegistrationEnded(Exception):  # noqa: N818 - the fact
+    """The client, or its registration access token, was gone when its row was locked (RFC 7592 section 5)."""

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from ..models import get_access_token_model, get_refresh_token_model, token_checksum
+from ..settings import oauth2_settings
 from .issuance import granted_scope, refresh_token_expires
 
 INACTIVE: dict[str, Any] = {"active": False}
@@ -34,7 +35,16 @@ def introspect(token: str, *, application_id: Any = None) -> dict[str, Any]:
 
 def is_live(access_token: Any) -> bool:
     """Tell whether an access token can be used: it has not expired, and its user has not been deactivated."""
-    return bool(access_token.is_valid()) and has_active_user(access_token)
+    return bool(access_token.is_valid()) and is_for_resources(access_token)
+
+
+def is_for_resources(access_token: Any) -> bool:
+    """Tell whether an access token may open protected resources, if it has not expired: its user is active.
+
+    A registration access token (RFC 7592) is for the client configuration endpoint alone.
+    """
+    is_registration = access_token.scope == oauth2_settings.DCR_REGISTRATION_SCOPE
+    return has_active_user(access_token) and not is_registration
 
 
 def has_active_user(token: Any) -> bool:

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from ..settings import oauth2_settings
 from .fields import PUBLIC_MODULE
 
 REFRESH_TOKEN = "refresh_token"
@@ -82,7 +83,7 @@ class RegisteredClient(models.Model):
     """The part of an application that a client may tell of itself.
 
     `registered_grant_types` None: the one of `authorization_grant_type`, with refresh tokens. `registered_scope` None:
-    whatever the site offers. `client_metadata`: what has no column, by its RFC 7591 name; never acted upon.
+    whatever the site offers. `client_metadata`: what has no column, by its RFC 7591 name.
     """
 
     registered_grant_types = GrantTypesField(
@@ -130,11 +131,20 @@ class RegisteredClient(models.Model):
         kinds = {self.authorization_grant_type, *kinds_of((self.registered_grant_types or "").split())}  # type: ignore[attr-defined]
         return not kinds.isdisjoint(grant_types)
 
+    def allows_response_type(self, response_type: str) -> bool:
+        """Tell whether the client registered `response_type`, or registered none; the order of words is nothing."""
+        registered = (self.client_metadata or {}).get("response_types")
+        if registered is None:
+            return True
+        return set(response_type.split()) in [set(one.split()) for one in registered]
+
     def permitted_scopes(self, scopes: list[str]) -> list[str]:
-        """Return those of `scopes` that the client registered, all where it registered none."""
-        if not self.registered_scope:
-            return scopes
-        registered = set(self.registered_scope.split())
+        """Return those of `scopes` that the client may have: what it registered, all where it registered none.
+
+        The scope of registration tokens is never given to a client.
+        """
+        registered = set(self.registered_scope.split() if self.registered_scope else scopes)
+        registered.discard(oauth2_settings.DCR_REGISTRATION_SCOPE)
         return [scope for scope in scopes if scope in registered]
 
     def _clean_grant_types(self) -> None:

@@ -40,6 +40,8 @@ class AuthorizationHooks:
         check_openid_request(request)
         pkce.check_challenge(request)
         self._check_and_set_request_resource(request)
+        if not client.allows_response_type(response_type):
+            return False
         if response_type == "code":
             return client.allows_grant_type(client.GRANT_AUTHORIZATION_CODE, client.GRANT_OPENID_HYBRID)
         return self._validate_implicit_response_type(response_type, client)

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 
 from ..bcp import bcp_compliant
-from ..flows.introspection import has_active_user
+from ..flows.introspection import is_for_resources
 from ..flows.remote_introspection import find_remote_access_token
 from ..models import get_access_token_model, token_checksum
 from ..settings import oauth2_settings
@@ -35,7 +35,7 @@ class BearerHooks:
                 oauth2_settings.RESOURCE_SERVER_AUTH_TOKEN,
                 oauth2_settings.RESOURCE_SERVER_INTROSPECTION_CREDENTIALS,
             )
-            if access_token is not None and not has_active_user(access_token):
+            if access_token is not None and not is_for_resources(access_token):
                 access_token = None
         if access_token is None or not access_token.is_valid(scopes) or not self._is_for_here(access_token):
             self._set_oauth2_error_on_request(request, access_token, scopes)
@@ -54,7 +54,7 @@ class BearerHooks:
             return loaded[checksum]
         tokens = get_access_token_model()._base_manager.select_related("application", "user")
         access_token = tokens.filter(token_checksum=checksum).first()
-        if access_token is None or not has_active_user(access_token):
+        if access_token is None or not is_for_resources(access_token):
             return None
         loaded[checksum] = access_token
         return access_token

@@ -11,6 +11,10 @@ from .application import (
 )
 from .base import AuthorizationView, RevokeTokenView, TokenView
 from .client_secrets import ClientSecretAdd, ClientSecretRevoke
+from .dynamic_client_registration import (
+    DynamicClientRegistrationManagementView,
+    DynamicClientRegistrationView,
+)
 from .generic import (
     ClientProtectedResourceMetadataView,
     ClientProtectedResourceView,
@@ -42,6 +46,8 @@ __all__ = [
     "ClientSecretAdd",
     "ClientSecretRevoke",
     "ConnectDiscoveryInfoView",
+    "DynamicClientRegistrationManagementView",
+    "DynamicClientRegistrationView",
     "IntrospectTokenView",
     "JwksInfoView",
     "OAuthProtectedResourceMetadataView",

@@ -11,6 +11,7 @@ from django.views.generic import View
 
 from ..bcp import bcp_compliant
 from ..compat import login_exempt
+from ..flows.metadata import supported_grant_types
 from ..models import AbstractGrant
 from ..scopes import get_scopes_backend
 from ..settings import oauth2_settings
@@ -59,7 +60,7 @@ class ServerMetadataViewMixin:
                 oauth2_settings.OAUTH2_RESPONSE_TYPES_SUPPORTED
             ),
             "response_modes_supported": ["query", "fragment"],
-            "grant_types_supported": self._grant_types(),
+            "grant_types_supported": supported_grant_types(),
             "token_endpoint_auth_methods_supported": [*methods, "none"],
             "revocation_endpoint_auth_methods_supported": [*methods, "none"],
             "introspection_endpoint_auth_methods_supported": list(methods),
@@ -68,14 +69,6 @@ class ServerMetadataViewMixin:
             ),
             "authorization_response_iss_parameter_supported": bcp_compliant("AUTHZ_RESPONSE_ISS"),
         }
-
-    def _grant_types(self) -> list[str]:
-        refused = {"implicit": "IMPLICIT_GRANT", "password": "PASSWORD_GRANT"}
-        return [
-            grant_type
-            for grant_type in oauth2_settings.OAUTH2_GRANT_TYPES_SUPPORTED
-            if not (grant_type in refused and bcp_compliant(refused[grant_type]))
-        ]
 
 
 @login_exempt

@@ -1,0 +1,23 @@
+"""What this server offers: grant types and ways to authenticate, after the site's settings and gates."""
+
+from __future__ import annotations
+
+from ..bcp import bcp_compliant
+from ..settings import oauth2_settings
+
+GATES = {"implicit": "IMPLICIT_GRANT", "password": "PASSWORD_GRANT"}
+"""Grant types that RFC 9700 discourages -> the gate that turns them off."""
+
+
+def supported_grant_types() -> list[str]:
+    """Return the grant types of OAUTH2_GRANT_TYPES_SUPPORTED that no gate turns off."""
+    return [
+        grant_type
+        for grant_type in oauth2_settings.OAUTH2_GRANT_TYPES_SUPPORTED
+        if not (grant_type in GATES and bcp_compliant(GATES[grant_type]))
+    ]
+
+
+def supported_auth_methods() -> list[str]:
+    """Return the values of token_endpoint_auth_method that a client may register, "none" among them."""
+    return [*oauth2_settings.OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED, "none"]
