@@ -19,7 +19,12 @@ from .expiry import clear_expired
 from .fields import ClientSecretField, ResourceJSONField, TokenChecksumField, token_checksum
 from .grant import AbstractGrant, Grant
 from .id_token import AbstractIDToken, IDToken
-from .pushed_authorization_request import AbstractPushedAuthorizationRequest, PushedAuthorizationRequest
+from .pushed_authorization_request import (
+    REQUEST_URI_PREFIX,
+    AbstractPushedAuthorizationRequest,
+    PushedAuthorizationRequest,
+    create_pushed_authorization_request,
+)
 from .refresh_token import AbstractRefreshToken, RefreshToken, refresh_token_expire_timedelta
 from .registered_client import GrantTypesField
 from .registry import (
@@ -41,6 +46,7 @@ from .tokens import revoke_access_token, set_token_value
 from .uris import check_redirect_to_uri_allowed, is_origin_allowed, redirect_to_uri_allowed
 
 __all__ = [
+    "REQUEST_URI_PREFIX",
     "AbstractAccessToken",
     "AbstractApplication",
     "AbstractDeviceGrant",
@@ -67,6 +73,7 @@ __all__ = [
     "check_redirect_to_uri_allowed",
     "clear_expired",
     "create_device_grant",
+    "create_pushed_authorization_request",
     "get_access_token_admin_class",
     "get_access_token_model",
     "get_application_admin_class",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.conf import settings
@@ -11,6 +11,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from .fields import ResourceJSONField
 from .registry import get_device_grant_model
 
 
@@ -46,7 +47,12 @@ class AbstractDeviceGrant(models.Model):
         _("status"), max_length=64, blank=True, choices=DEVICE_FLOW_STATUS, default=AUTHORIZATION_PENDING
     )
     client_id = models.CharField(_("client ID"), max_length=255, db_index=True)
-    last_checked = models.DateTimeField(_("last checked"), auto_now=True)
+    last_checked = models.DateTimeField(_("last checked"), default=timezone.now)
+    resource = ResourceJSONField(_("resource"), null=True, blank=True, default=None, editable=False)
+    redeemed = models.DateTimeField(_("redeemed"), null=True, blank=True, default=None, editable=False)
+    authentication = models.TextField(
+        _("authentication"), null=True, blank=True, default=None, editable=False
+    )
 
     class Meta:
         abstract = True
@@ -77,10 +83,14 @@ class DeviceGrant(AbstractDeviceGrant):
 
 @dataclass
 class DeviceRequest:
-    """A device authorization request (RFC 8628 section 3.1). `scope` is separated by spaces."""
+    """A device authorization request (RFC 8628 section 3.1). `scope` is separated by spaces.
+
+    `resource` holds its resource indicators (RFC 8707 section 2).
+    """
 
     client_id: str
     scope: str | None = None
+    resource: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -98,12 +108,15 @@ class DeviceCodeResponse:
 def create_device_grant(
     device_request: DeviceRequest, device_response: DeviceCodeResponse
 ) -> AbstractDeviceGrant:
-    """Store what was answered to a device authorization request."""
+    """Store what was answered to a device authorization request. The first poll may come at once."""
+    now = timezone.now()
     return get_device_grant_model().objects.create(
         client_id=device_request.client_id,
         device_code=device_response.device_code,
         user_code=device_response.user_code,
         scope=device_request.scope or "",
+        resource=device_request.resource,
         interval=device_response.interval,
-        expires=timezone.now() + timedelta(seconds=device_response.expires_in),
+        expires=now + timedelta(seconds=device_response.expires_in),
+        last_checked=now - timedelta(seconds=device_response.interval),
     )

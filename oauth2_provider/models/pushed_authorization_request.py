@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import timedelta
+from secrets import token_urlsafe
+
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ..settings import oauth2_settings
+from .registry import get_par_request_model
 from .validity import Expiring
+
+REQUEST_URI_PREFIX = "urn:ietf:params:oauth:request_uri:"
+"""What the request URIs of pushed requests begin with (RFC 9126 section 2.2)."""
 
 
 class AbstractPushedAuthorizationRequest(Expiring):
@@ -36,3 +46,19 @@ class PushedAuthorizationRequest(AbstractPushedAuthorizationRequest):
 
     class Meta(AbstractPushedAuthorizationRequest.Meta):
         swappable = "OAUTH2_PROVIDER_PAR_REQUEST_MODEL"
+
+
+def create_pushed_authorization_request(
+    client_id: str, parameters: Mapping[str, str | list[str]]
+) -> AbstractPushedAuthorizationRequest:
+    """Store the parameters that a client pushed, for PAR_REQUEST_URI_LIFETIME_SECONDS, under a new request URI.
+
+    The URI holds 256 random bits: a guess is hopeless (RFC 9126 section 7.1).
+    """
+    lifetime = timedelta(seconds=oauth2_settings.PAR_REQUEST_URI_LIFETIME_SECONDS)
+    return get_par_request_model().objects.create(
+        request_uri=REQUEST_URI_PREFIX + token_urlsafe(32),
+        client_id=client_id,
+        parameters=dict(parameters),
+        expires=timezone.now() + lifetime,
+    )
