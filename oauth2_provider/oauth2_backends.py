@@ -15,6 +15,7 @@ from oauthlib.oauth2 import OAuth2Error
 
 from .exceptions import FatalClientError, OAuthToolkitError
 from .flows import authentication
+from .oauth2_servers import new_server
 from .settings import oauth2_settings
 from .www_authenticate import BASIC_CHALLENGE, has_basic_credentials
 
@@ -219,9 +220,7 @@ def _new_server(server_class: Any = None, validator_class: Any = None) -> Any:
     if server_class is None:
         is_openid = oauth2_settings.OIDC_ENABLED
         server_class = oauth2_settings.OIDC_SERVER_CLASS if is_openid else oauth2_settings.OAUTH2_SERVER_CLASS
-    server = server_class(validator, **oauth2_settings.server_kwargs)
-    server.request_validator = validator
-    return server
+    return new_server(server_class, validator)
 
 
 def _encoded(parameters: Iterable[tuple[str, str]]) -> str:

@@ -91,12 +91,16 @@ DEFAULTS: dict[str, Any] = {
     "REQUIRE_FORM_ENCODED_REQUEST_BODY": False,
     # endpoint ("token", "revoke", "introspect", "register", "cimd") -> "60/minute", of one client and address
     "THROTTLE_RATES": {},
+    "THROTTLE_RATES": {},  # endpoint -> "60/minute", of one client and address; see docs/device_flow.md for user_code
     # -- device flow (RFC 8628)
-    "OAUTH_DEVICE_VERIFICATION_URI": None,
-    "OAUTH_DEVICE_VERIFICATION_URI_COMPLETE": None,
+    "OAUTH_DEVICE_VERIFICATION_URI": None,  # a URI or path; None: the page `device` of this site
+    "OAUTH_DEVICE_VERIFICATION_URI_COMPLETE": None,  # a URI with {user_code} in it, or a callable(user_code)
     "OAUTH_DEVICE_USER_CODE_GENERATOR": "oauth2_provider.utils.user_code_generator",
     "OAUTH_PRE_TOKEN_VALIDATION": ["oauth2_provider.utils.set_oauthlib_user_to_device_request_user"],
-    "DEVICE_FLOW_INTERVAL": 5,  # seconds
+    "DEVICE_FLOW_INTERVAL": 5,  # seconds between two polls
+    "DEVICE_CODE_EXPIRE_SECONDS": 1800,
+    # -- grants of the site's own (RFC 6749 section 4.5): subclasses of extension_grants.ExtensionGrant
+    "EXTENSION_GRANTS": [],
     # -- RFC 9700: gates of behaviour, then gates of how severe a check is
     "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": False,
     "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": False,
@@ -233,6 +237,7 @@ IMPORT_STRINGS = (
     "OAUTH2_BACKEND_CLASS",
     "OAUTH_DEVICE_USER_CODE_GENERATOR",
     "OAUTH_PRE_TOKEN_VALIDATION",
+    "EXTENSION_GRANTS",
     "SCOPES_BACKEND_CLASS",
     "APPLICATION_ADMIN_CLASS",
     "ACCESS_TOKEN_ADMIN_CLASS",

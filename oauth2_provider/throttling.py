@@ -18,6 +18,8 @@ from .settings import oauth2_settings
 
 PERIODS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 RATE = re.compile(r"(\d+)/([smhd])[a-z]*")
+DEFAULT_RATES = {"user_code": "10/hour"}
+"""What holds where THROTTLE_RATES does not say; None there: no limit."""
 KEY = "oauth2_provider:throttle:{}:{}:{}"
 
 
@@ -34,7 +36,7 @@ def find_rate(endpoint: str) -> Rate | None:
 
     Raises ImproperlyConfigured for one that is not written like that.
     """
-    text = oauth2_settings.THROTTLE_RATES.get(endpoint)
+    text = oauth2_settings.THROTTLE_RATES.get(endpoint, DEFAULT_RATES.get(endpoint))
     if not text:
         return None
     match = RATE.fullmatch(text)
@@ -50,12 +52,26 @@ def seconds_to_wait(endpoint: str, caller: str) -> int:
     rate = find_rate(endpoint)
     if rate is None:
         return 0
-    window, elapsed = divmod(int(time.time()), rate.seconds)
-    key = KEY.format(endpoint, hashlib.sha256(caller.encode("utf-8", "replace")).hexdigest(), window)
-    left = rate.seconds - elapsed
+    key, left = _window(endpoint, caller, rate)
     cache.add(key, 0, timeout=left + 1)
     try:
         count = cache.incr(key)
     except ValueError:  # evicted in between
         return 0
     return 0 if count <= rate.requests else left
+
+
+def seconds_left(endpoint: str, caller: str) -> int:
+    """Return how many seconds `caller` has to wait, 0 if it may ask now; nothing is counted."""
+    rate = find_rate(endpoint)
+    if rate is None:
+        return 0
+    key, left = _window(endpoint, caller, rate)
+    return left if cache.get(key, 0) >= rate.requests else 0
+
+
+def _window(endpoint: str, caller: str, rate: Rate) -> tuple[str, int]:
+    """Return the key that counts in this window of time, and how many seconds of it are left."""
+    window, elapsed = divmod(int(time.time()), rate.seconds)
+    digest = hashlib.sha256(caller.encode("utf-8", "replace")).hexdigest()
+    return KEY.format(endpoint, digest, window), rate.seconds - elapsed

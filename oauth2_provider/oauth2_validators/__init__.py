@@ -21,6 +21,7 @@ from ..models import (
 from .authorization import AuthorizationHooks
 from .bearer import BearerHooks
 from .clients import ClientHooks
+from .device import DeviceHooks
 from .grant_types import GRANT_TYPE_MAPPING
 from .grants import GrantHooks
 from .openid import OpenIDHooks
@@ -50,6 +51,7 @@ class OAuth2Validator(  # type: ignore[misc]  # the stubs are narrower than oaut
     ClientHooks,
     AuthorizationHooks,
     GrantHooks,
+    DeviceHooks,
     TokenHooks,
     RevocationHooks,
     BearerHooks,

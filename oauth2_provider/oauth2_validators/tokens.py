@@ -11,7 +11,7 @@ from django.utils import timezone
 from oauthlib.oauth2 import InvalidClientError, InvalidGrantError
 
 from ..batching import atomically
-from ..flows import issuance
+from ..flows import device, issuance
 from ..flows.errors import GrantUnusable
 from ..models import get_access_token_model, get_refresh_token_model, set_token_value
 from .requests import kept
@@ -71,6 +71,8 @@ class TokenHooks:
             issuance.redeem_grant(
                 grant, access_token=token["access_token"], token_family=request.token_family
             )
+        if kept(request, "device_grant") is not None:
+            device.redeem(request.device_grant)
         access_token = self._create_access_token(expires, request, token)
         if "refresh_token" in token:
             self._create_refresh_token(request, token["refresh_token"], access_token, None)
@@ -124,7 +126,8 @@ class TokenHooks:
         self, request: Any, refresh_token_code: str, access_token: Any, previous_refresh_token: Any = None
     ) -> Any:
         """Store the refresh token: of the family of the one it replaces, with all that was granted."""
-        granted = previous_refresh_token or kept(request, "grant") or access_token
+        code = kept(request, "grant") or kept(request, "device_grant")
+        granted = previous_refresh_token or code or access_token
         scope = issuance.granted_scope(granted) if granted is previous_refresh_token else granted.scope
         refresh_token = get_refresh_token_model()(
             user=request.user,

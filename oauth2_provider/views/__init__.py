@@ -14,6 +14,11 @@ from .client_secrets import ClientSecretAdd, ClientSecretRevoke
 from .dynamic_client_registration import (
     DynamicClientRegistrationManagementView,
     DynamicClientRegistrationView,
+from .device import (
+    DeviceAuthorizationView,
+    DeviceConfirmView,
+    DeviceGrantStatusView,
+    DeviceUserCodeView,
 )
 from .generic import (
     ClientProtectedResourceMetadataView,
@@ -48,6 +53,10 @@ __all__ = [
     "ConnectDiscoveryInfoView",
     "DynamicClientRegistrationManagementView",
     "DynamicClientRegistrationView",
+    "DeviceAuthorizationView",
+    "DeviceConfirmView",
+    "DeviceGrantStatusView",
+    "DeviceUserCodeView",
     "IntrospectTokenView",
     "JwksInfoView",
     "OAuthProtectedResourceMetadataView",

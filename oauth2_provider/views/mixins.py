@@ -16,6 +16,7 @@ from django.http.multipartparser import MultiPartParserError
 from django.urls import NoReverseMatch
 
 from ..exceptions import FatalClientError
+from ..oauth2_servers import new_server
 from ..scopes import get_scopes_backend
 from ..settings import oauth2_settings
 from ..throttling import find_rate, seconds_to_wait
@@ -56,10 +57,7 @@ class OAuthLibCoreMixin:
     @classmethod
     def get_server(cls) -> Any:
         """Return a new oauthlib server over a new validator."""
-        validator = cls.get_validator_class()()
-        server = cls.get_server_class()(validator, **oauth2_settings.server_kwargs)
-        server.request_validator = validator
-        return server
+        return new_server(cls.get_server_class(), cls.get_validator_class()())
 
     @classmethod
     def get_oauthlib_core(cls) -> Any:

@@ -27,6 +27,7 @@ OWN_COLUMNS: dict[str, dict[str, Any]] = {
     },
     "oauth2_provider_accesstoken": {"authentication": None},
     "oauth2_provider_refreshtoken": {"scope": None, "authentication": None},
+    "oauth2_provider_devicegrant": {"resource": None, "redeemed": None, "authentication": None},
 }
 """Columns beyond 3.4.1, with what a row that was there before gets."""
 CHANGED_ROWS = {

@@ -138,7 +138,6 @@ def test_a_client_secret_still_authenticates_and_a_wrong_one_does_not(responses:
     )
 
 
-@pytest.mark.xfail(reason="the device flow is not part of this version", strict=True)
 def test_a_device_code_issued_before_is_still_pending(responses: dict[str, Response]) -> None:
     assert (responses["device"]["status"], responses["device"]["body"]["error"]) == (
         400,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from oauthlib.oauth2.rfc8628.errors import AccessDenied
+
 from oauth2_provider.generators import BaseHashGenerator
 
 
@@ -15,3 +17,11 @@ class OtherGenerator(BaseHashGenerator):
 
 def two_minutes(request: Any) -> timedelta:
     return timedelta(minutes=2)
+
+
+def user_code() -> str:
+    return "wdjb-mjht"
+
+
+def refuse(request: Any) -> None:
+    raise AccessDenied(request=request)

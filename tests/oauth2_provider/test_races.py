@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from oauth2_provider.models import AccessToken, Application, Grant, RefreshToken
+from oauth2_provider.models import AccessToken, Application, DeviceGrant, Grant, RefreshToken
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine, on_servers
 
@@ -67,6 +67,22 @@ def code(registered: RegisteredClient) -> str:
     return "a code"
 
 
+@pytest.fixture
+def device_code(registered: RegisteredClient) -> str:
+    """A device code that someone has authorized."""
+    Application.objects.update(authorization_grant_type=Application.GRANT_DEVICE_CODE)
+    DeviceGrant.objects.create(
+        user=get_user_model().objects.create_user("someone"),
+        device_code="a device code",
+        user_code="CODE",
+        client_id=registered.application.client_id,
+        status=DeviceGrant.AUTHORIZED,
+        expires=timezone.now() + timedelta(minutes=1),
+        scope="read",
+    )
+    return "a device code"
+
+
 def ask(registered: RegisteredClient, **parameters: str) -> Any:
     return Client().post("/o/token/", parameters, headers={"authorization": registered.basic})
 
@@ -111,6 +127,35 @@ def test_a_refresh_token_rotates_once(
     winner = next(answer.json() for answer in answers if answer.status_code == 200)
     assert AccessToken.objects.get().token == winner["access_token"]
     assert refresh(registered, winner["refresh_token"]).status_code == 200
+
+
+@on_every_engine
+def test_a_device_code_is_used_once(
+    engine: EngineDatabase, registered: RegisteredClient, device_code: str
+) -> None:
+    """RFC 8628 section 3.5: one approval, one set of tokens, however many polls come at once."""
+    device = {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": device_code}
+    answers = at_once(*[lambda: ask(registered, **device)] * RACERS)
+    assert outcome(answers) == ONE_WINS
+    assert AccessToken.objects.count() == RefreshToken.objects.count() == 1
+
+
+@on_every_engine
+def test_a_device_grant_is_answered_once(
+    engine: EngineDatabase, registered: RegisteredClient, device_code: str
+) -> None:
+    DeviceGrant.objects.update(status=DeviceGrant.AUTHORIZATION_PENDING)
+    user = get_user_model().objects.get()
+    question = f"/o/device-confirm/{registered.application.client_id}/CODE"
+
+    def say(action: str) -> Any:
+        client = Client()
+        client.force_login(user)
+        return lambda: client.post(question, {"action": action})
+
+    answers = at_once(say("accept"), say("deny"), say("accept"), say("deny"))
+    assert {answer.status_code for answer in answers} == {302}
+    assert DeviceGrant.objects.get().status in (DeviceGrant.AUTHORIZED, DeviceGrant.DENIED)
 
 
 @on_servers

@@ -10,7 +10,7 @@ import oauth2_provider.models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("oauth2_provider", "c0005_openid"),
+        ("oauth2_provider", "c0006_registered_client"),
     ]
 
     operations = [
