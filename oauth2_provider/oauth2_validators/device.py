@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..flows import device
+from ..flows import authentication, device
 from .resources import narrowed_resources
 
 
@@ -26,5 +26,6 @@ class DeviceHooks:
             grant.resource = list(grant.resource or [])
             request.device_grant, request.user = grant, grant.user
             request.scopes = grant.scope.split()
+            request.authentication = authentication.from_text(grant.authentication)
             request.resource = narrowed_resources(request, grant.resource)
         return str(polled.status)
