@@ -10,7 +10,7 @@ import oauth2_provider.models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("oauth2_provider", "c0006_registered_client"),
+        ("oauth2_provider", "c0007_client_secret"),
     ]
 
     operations = [
