@@ -89,9 +89,9 @@ DEFAULTS: dict[str, Any] = {
     "REDIRECT_URI_VALIDATOR": "oauth2_provider.validators.redirect_uri_validator",  # callable(application)
     "ALLOWED_ORIGIN_VALIDATOR": "oauth2_provider.validators.allowed_origin_validator",
     "REQUIRE_FORM_ENCODED_REQUEST_BODY": False,
-    # endpoint ("token", "revoke", "introspect", "register", "cimd") -> "60/minute", of one client and address
+    # endpoint ("token", "revoke", "introspect", "device", "par", "register", "cimd") -> "60/minute", of one client and
+    # address; "user_code": wrong codes of one user, "10/hour" unless it is named here
     "THROTTLE_RATES": {},
-    "THROTTLE_RATES": {},  # endpoint -> "60/minute", of one client and address; see docs/device_flow.md for user_code
     # -- device flow (RFC 8628)
     "OAUTH_DEVICE_VERIFICATION_URI": None,  # a URI or path; None: the page `device` of this site
     "OAUTH_DEVICE_VERIFICATION_URI_COMPLETE": None,  # a URI with {user_code} in it, or a callable(user_code)

@@ -11,14 +11,15 @@ from .application import (
 )
 from .base import AuthorizationView, RevokeTokenView, TokenView
 from .client_secrets import ClientSecretAdd, ClientSecretRevoke
-from .dynamic_client_registration import (
-    DynamicClientRegistrationManagementView,
-    DynamicClientRegistrationView,
 from .device import (
     DeviceAuthorizationView,
     DeviceConfirmView,
     DeviceGrantStatusView,
     DeviceUserCodeView,
+)
+from .dynamic_client_registration import (
+    DynamicClientRegistrationManagementView,
+    DynamicClientRegistrationView,
 )
 from .generic import (
     ClientProtectedResourceMetadataView,
@@ -51,12 +52,12 @@ __all__ = [
     "ClientSecretAdd",
     "ClientSecretRevoke",
     "ConnectDiscoveryInfoView",
-    "DynamicClientRegistrationManagementView",
-    "DynamicClientRegistrationView",
     "DeviceAuthorizationView",
     "DeviceConfirmView",
     "DeviceGrantStatusView",
     "DeviceUserCodeView",
+    "DynamicClientRegistrationManagementView",
+    "DynamicClientRegistrationView",
     "IntrospectTokenView",
     "JwksInfoView",
     "OAuthProtectedResourceMetadataView",
