@@ -18,6 +18,8 @@ from .settings import maintenance_settings
 logger = logging.getLogger(__name__)
 
 ADVANCE = "maintenance.tasks.advance"
+PULSE = "maintenance.tasks.pulse"
+PULSE_EXPIRES_SECONDS = 60
 PUBLISH_OPTIONS: dict[str, Any] = {
     "retry": True,
     "retry_policy": {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.2},
@@ -49,6 +51,39 @@ def send(run: Run) -> bool:
         return False
     Run.objects.filter(pk=run.pk).update(sent=timezone.now())
     return True
+
+
+def send_pulse() -> bool:
+    """Ask for a sign of life by the queue of the runs; returns whether the broker took it."""
+    try:
+        current_app.send_task(
+            PULSE, queue=maintenance_settings.QUEUE, expires=PULSE_EXPIRES_SECONDS, **PUBLISH_OPTIONS
+        )
+    except (OperationalError, OSError):
+        return False
+    return True
+
+
+def find_broker_problem() -> str | None:
+    """Return why the broker cannot be reached, the class of the error; None where it can.
+
+    Takes BROKER_TIMEOUT_SECONDS at most. A site whose tasks run at once, without a broker, needs none.
+    """
+    if current_app.conf.task_always_eager:
+        return None
+    seconds = maintenance_settings.BROKER_TIMEOUT_SECONDS
+    connection = current_app.connection_for_write(
+        connect_timeout=seconds,
+        transport_options={"socket_connect_timeout": seconds, "socket_timeout": seconds, "max_retries": 0},
+    )
+    try:
+        with connection:
+            connection.ensure_connection(max_retries=1, timeout=seconds, interval_start=1)
+            connection.channel()  # with Redis, the first word with the server
+    except Exception as error:
+        # each transport has errors of its own, and any of them means the same here
+        return type(error).__name__
+    return None
 
 
 def _priority(run: Run) -> int:

@@ -10,6 +10,8 @@ from django.contrib.admin.widgets import ForeignKeyRawIdWidget, ManyToManyRawIdW
 from django.db.models import Field, Model
 from django.utils.translation import gettext_lazy as _
 
+from .audit import AuditFilter
+from .models import AuditAction, Trigger
 from .operations import Operation
 from .operations.fields import KeyField, KeysField
 
@@ -64,3 +66,28 @@ class _Relation:
 
     def get_related_field(self) -> Field[Any, Any]:
         return self.model._meta.pk
+
+
+class AuditFilterForm(forms.Form):
+    """What of the audit trail somebody asks for; every field may be left empty."""
+
+    action = forms.ChoiceField(
+        label=_("what"), required=False, choices=[("", "---------"), *AuditAction.choices]
+    )
+    actor = forms.CharField(label=_("who"), required=False)
+    source = forms.ChoiceField(
+        label=_("by way of"), required=False, choices=[("", "---------"), *Trigger.choices]
+    )
+    operation = forms.CharField(label=_("operation"), required=False)
+    run = forms.UUIDField(label=_("run"), required=False)
+    search = forms.CharField(label=_("search"), required=False)
+    since = forms.DateTimeField(label=_("from"), required=False)
+    until = forms.DateTimeField(label=_("until"), required=False)
+
+    def given(self) -> dict[str, str]:
+        """Return the filters that were filled in, as text."""
+        return {name: str(value) for name, value in self.cleaned_data.items() if value}
+
+    def filter(self) -> AuditFilter:
+        """Return the filters of a valid form."""
+        return AuditFilter(**self.cleaned_data)

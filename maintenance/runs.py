@@ -129,7 +129,7 @@ def cancel(run: Run, *, actor: str = "") -> Run:
 
 def resume(run: Run, *, actor: str = "") -> Run:
     """Have a paused run go on from its cursor. Raises TransitionRefused."""
-    move(run, RunStatus.ENQUEUED, from_=CONTROLS["resume"], not_before=None, hold_reason="")
+    move(run, RunStatus.ENQUEUED, from_=CONTROLS["resume"], not_before=timezone.now(), hold_reason="")
     _note_control(run, RunEvent.Kind.RESUMED, AuditAction.RUN_RESUMED, actor)
     _have_shards_follow(run, "resume", resume, actor)
     send_on_commit(run)
@@ -146,6 +146,7 @@ def retry(run: Run, *, actor: str = "") -> Run:
                 from_=CONTROLS["retry"],
                 active_key=None if run.parent_id else active_key(run.operation, run.arguments),
                 finished=None,
+                not_before=timezone.now(),
                 losses=0,
                 error_class="",
                 error_message="",

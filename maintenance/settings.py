@@ -46,6 +46,15 @@ DEFAULTS: dict[str, Any] = {
     "PREVIEW_SECONDS": 6.0,  # for the counts of one preview; what is left then is estimated
     "PREVIEW_VALID_SECONDS": 900,  # for how long a preview can be confirmed
     "PREVIEW_TOLERANCE": 0.1,  # by which share the counts may differ from it at that time
+    # -- health
+    "HEALTH_CACHE_SECONDS": 5.0,  # how old what a probe is told may be
+    "MONITORING_TOKEN": None,  # whoever sends it as a bearer token sees all of /health/ and /metrics
+    "WORKER_SILENCE_SECONDS": 300.0,  # a worker that shows no sign for so long is missed, a run waits too long
+    "BEAT_SILENCE_SECONDS": 300.0,
+    "BROKER_TIMEOUT_SECONDS": 2.0,  # how long to wait for the broker's answer
+    "SCHEDULE_GRACE_SECONDS": 900.0,  # how late a scheduled run may be
+    "EXPIRED_RATIO_WARNING": 0.8,  # share of access tokens that are expired and could go
+    "BACKLOG_ROWS_WARNING": 10_000,  # a backlog that grows is told from so many expired rows on
     # -- record
     "RUN_RETENTION_DAYS": 90,
     "AUDIT_RETENTION_DAYS": 365,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from .dispatch import send, send_on_commit
 from .models import ENDED, Run, RunStatus
@@ -72,5 +73,5 @@ def wake_if_none_is_open(parent: Run) -> None:
 
 def _wake(parent: Run) -> None:
     waiting = Run.objects.filter(pk=parent.pk, status=RunStatus.INTERRUPTED)
-    if waiting.update(not_before=None):
+    if waiting.update(not_before=timezone.now()):
         send(parent)

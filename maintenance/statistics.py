@@ -272,7 +272,8 @@ def _oldest(stage: ExpiryStage) -> list[datetime]:
     """Return since when the first row of `stage` is over, where its order tells."""
     if stage.order[0] == "pk":
         return []
-    return list(stage.candidates.order_by(*stage.order).values_list(stage.order[0], flat=True)[:1])
+    column = stage.order[0]
+    return list(stage.candidates.order_by(column).values_list(column, flat=True)[:1])
 
 
 def rows_about(rows: QuerySet[Any]) -> tuple[int, bool]:

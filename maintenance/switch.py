@@ -54,5 +54,6 @@ def free_waiting() -> list[Run]:
         return []
     rows = Run.objects.using(router.db_for_write(Run))
     waiting = list(rows.filter(status__in=WAITING, hold_reason__startswith=HOLD_WORDS))
-    rows.filter(pk__in=[run.pk for run in waiting], status__in=WAITING).update(not_before=None, sent=None)
+    held = rows.filter(pk__in=[run.pk for run in waiting], status__in=WAITING)
+    held.update(not_before=timezone.now(), sent=None)
     return waiting

@@ -10,8 +10,10 @@ from celery import Task, shared_task
 from celery.signals import worker_ready, worker_shutting_down
 
 from . import runs
+from .dispatch import send_pulse
 from .exceptions import TooSoon
-from .models import Trigger
+from .heartbeats import note_heartbeat
+from .models import Heartbeat, Trigger
 from .operations import OperationKind, get_operation
 from .runner import Runner
 from .settings import maintenance_settings
@@ -69,27 +71,53 @@ def run_operation(self: Task, /, operation: str, **arguments: Any) -> str | None
     return _trigger(self, operation, arguments)
 
 
-@shared_task(ignore_result=True, acks_late=True, soft_time_limit=60, time_limit=120)
-def advance(run_id: str) -> None:
+@shared_task(bind=True, ignore_result=True, acks_late=True, soft_time_limit=60, time_limit=120)
+def advance(self: Task, run_id: str) -> None:
     """Work one slice of the run."""
+    _note_worker(self)
     Runner(
         run_id, budget_seconds=maintenance_settings.SLICE_SECONDS, must_stop=_shutting_down.is_set
     ).advance()
 
 
-@shared_task(ignore_result=True)
-def sweep() -> int:
+@shared_task(bind=True, ignore_result=True)
+def sweep(self: Task) -> int:
     """Send on what waits and take back what was lost; returns how many runs that were. Then the hour's figures."""
+    if _is_scheduled(self):
+        note_heartbeat(Heartbeat.Role.BEAT, "beat")
+    if _note_worker(self) != maintenance_settings.QUEUE:
+        send_pulse()
     swept = len(runs.sweep())
     take_snapshot_if_due()
     return swept
 
 
+@shared_task(bind=True, ignore_result=True)
+def pulse(self: Task) -> None:
+    """Show that a worker takes what comes by the queue of the runs."""
+    _note_worker(self)
+
+
+def _note_worker(task: Task) -> str:
+    """Write that the worker lives that has taken `task`; returns the queue. Outside of a worker: none to see to."""
+    request = task.request
+    if request.called_directly or request.is_eager:
+        return maintenance_settings.QUEUE
+    queue = str((request.delivery_info or {}).get("routing_key") or "")
+    note_heartbeat(Heartbeat.Role.WORKER, str(request.hostname), queue=queue)
+    return queue
+
+
+def _is_scheduled(task: Task) -> bool:
+    return bool(getattr(task.request, "periodic_task_name", None))
+
+
 def _trigger(task: Task, operation: str, arguments: dict[str, Any]) -> str | None:
-    is_scheduled = bool(getattr(task.request, "periodic_task_name", None))
     given = {name: value for name, value in arguments.items() if value is not None}
     try:
-        run = runs.request_run(operation, given, trigger=Trigger.SCHEDULE if is_scheduled else Trigger.CODE)
+        run = runs.request_run(
+            operation, given, trigger=Trigger.SCHEDULE if _is_scheduled(task) else Trigger.CODE
+        )
     except TooSoon as too_soon:
         logger.warning(str(too_soon), extra={"action": "run_too_soon", "operation": operation})
         return None
