@@ -38,3 +38,8 @@ def _problem(alias: str) -> str | None:
     if not settings.DEBUG:
         _ready.add(alias)
     return None
+
+
+def forget_readiness() -> None:
+    """Have migrations looked at anew."""
+    _ready.clear()

@@ -13,6 +13,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -36,6 +37,7 @@ from .record import RunRecord, job_of
 from .settings import maintenance_settings
 from .signals import run_started
 from .throttles import Hold, find_hold, find_switch_hold, is_over_time, rest_seconds
+from .tracing import set_attributes, span
 from .windows import WindowMark, next_size
 
 logger = logging.getLogger(__name__)
@@ -96,7 +98,8 @@ class Runner:
         if self.run.attempts == 1 and self.run.parent_id is None:
             run_started.send_robust(sender=Run, run=self.run)
         try:
-            self._work()
+            with self._span("slice", attempt=self.run.attempts):
+                self._work()
         except FencedOut:
             logger.info("another worker has the run", extra={"action": "fenced_out", "run": str(self.run_id)})
         except Exception as error:
@@ -250,7 +253,7 @@ class Runner:
         attempts = maintenance_settings.WINDOW_ATTEMPTS
         for attempt in range(1, attempts + 1):
             try:
-                seconds = self._window()
+                seconds = self._traced_window()
             except PASSING as error:
                 if attempt == attempts:
                     raise
@@ -258,6 +261,13 @@ class Runner:
             else:
                 self._rest(rest_seconds(seconds))
                 return
+
+    def _traced_window(self) -> float:
+        stage, before = self.stages[self.run.cursor["stage"]].name, sum(self.run.counts.values())
+        with self._span("window", stage=stage, size=self._size()) as current:
+            seconds = self._window()
+            set_attributes(current, rows=sum(self.run.counts.values()) - before)
+        return seconds
 
     def _window(self) -> float:
         """Work the next window in one transaction; returns the seconds it took."""
@@ -344,6 +354,9 @@ class Runner:
             self._is_stopped(time.monotonic())
 
     # -- small things
+
+    def _span(self, name: str, **attributes: Any) -> AbstractContextManager[Any]:
+        return span(name, run=str(self.run.pk), operation=self.run.operation, **attributes)
 
     def _using(self) -> str:
         number = min(self.run.cursor.get("stage", 0), len(self.stages) - 1)

@@ -1,8 +1,9 @@
 """Settings of the deployable project, from the environment.
 
 DATABASE_URL (default: SQLite in .local/), REDIS_URL, DJANGO_SECRET_KEY, DJANGO_DEBUG, DJANGO_ALLOWED_HOSTS,
-DJANGO_CSRF_TRUSTED_ORIGINS, OIDC_RSA_PRIVATE_KEY (PEM; `\\n` for line ends will do). Production is the default:
-without a secret key it refuses to start; under DJANGO_DEBUG a key is made and kept in .local/.
+DJANGO_CSRF_TRUSTED_ORIGINS, OIDC_RSA_PRIVATE_KEY (PEM; `\\n` for line ends will do), MONITORING_TOKEN.
+Production is the default: without a secret key it refuses to start; under DJANGO_DEBUG a key is made and kept in
+.local/.
 """
 
 from __future__ import annotations
@@ -123,6 +124,9 @@ WHITENOISE_AUTOREFRESH = DEBUG
 
 # -- what `check --deploy` asks for
 SECURE_SSL_REDIRECT = not DEBUG
+SECURE_REDIRECT_EXEMPT = [
+    r"^health/(live|ready)$"
+]  # probes of an orchestrator speak plain HTTP to the process
 SECURE_HSTS_SECONDS = 0 if DEBUG else 365 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
@@ -170,6 +174,11 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+
+# -- maintenance
+MAINTENANCE: dict[str, Any] = {
+    "MONITORING_TOKEN": env.str("MONITORING_TOKEN", default="") or None,
+}
 
 LOGGING = {
     "version": 1,

@@ -15,5 +15,6 @@ urlpatterns = [
     path("accounts/login/", LoginView.as_view(template_name="oauth2_provider/login.html"), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("o/", include("oauth2_provider.urls", namespace="oauth2_provider")),
+    path("", include("maintenance.urls")),
     path("api/me", MeView.as_view(), name="me"),
 ]
