@@ -9,6 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from ..models import get_access_token_model, get_refresh_token_model, token_checksum
+from ..models.lookup import find
 from ..settings import oauth2_settings
 from .issuance import granted_scope, refresh_token_expires
 
@@ -22,13 +23,13 @@ def introspect(token: str, *, application_id: Any = None) -> dict[str, Any]:
     issued to, `application_id`: a protected resource that is handed one must not take it for an access token.
     """
     checksum = token_checksum(token)
-    access = get_access_token_model()._base_manager.select_related("user", "application")
-    access_token = access.filter(token_checksum=checksum).first()
+    tokens = get_access_token_model()._base_manager
+    access_token = find(tokens, related=("application", "user"), token_checksum=checksum)
     if access_token is not None:
         return _of_access_token(access_token) if is_live(access_token) else INACTIVE
-    refresh = get_refresh_token_model()._base_manager.select_related("user", "application", "access_token")
-    refresh_token = refresh.filter(token_checksum=checksum, revoked__isnull=True).first()
-    if refresh_token is None or refresh_token.application_id != application_id:
+    tokens = get_refresh_token_model()._base_manager
+    refresh_token = find(tokens, related=("user", "application", "access_token"), token_checksum=checksum)
+    if refresh_token is None or refresh_token.revoked or refresh_token.application_id != application_id:
         return INACTIVE
     return _of_refresh_token(refresh_token)
 

@@ -19,6 +19,7 @@ from ..models import (
     token_checksum,
 )
 from ..models.deletion import delete_rows
+from ..models.lookup import find
 from .errors import TokenOfAnotherClient
 
 
@@ -85,9 +86,9 @@ def revoke_authorization(access_token: Any) -> None:
 
 
 def _find_access_token(checksum: str) -> Any:
-    tokens = get_access_token_model()._base_manager.select_related("refresh_token")
-    return tokens.filter(token_checksum=checksum).first()
+    tokens = get_access_token_model()._base_manager
+    return find(tokens, related=("refresh_token",), token_checksum=checksum)
 
 
 def _find_refresh_token(checksum: str) -> Any:
-    return get_refresh_token_model()._base_manager.filter(token_checksum=checksum).first()
+    return find(get_refresh_token_model()._base_manager, token_checksum=checksum)

@@ -10,6 +10,7 @@ from ..bcp import bcp_compliant
 from ..flows.introspection import is_for_resources
 from ..flows.remote_introspection import find_remote_access_token
 from ..models import get_access_token_model, token_checksum
+from ..models.lookup import find
 from ..settings import oauth2_settings
 
 
@@ -52,8 +53,8 @@ class BearerHooks:
         loaded, checksum = _loaded_tokens(getattr(self, "django_request", None)), token_checksum(token)
         if checksum in loaded:
             return loaded[checksum]
-        tokens = get_access_token_model()._base_manager.select_related("application", "user")
-        access_token = tokens.filter(token_checksum=checksum).first()
+        tokens = get_access_token_model()._base_manager
+        access_token = find(tokens, related=("application", "user"), token_checksum=checksum)
         if access_token is None or not is_for_resources(access_token):
             return None
         loaded[checksum] = access_token

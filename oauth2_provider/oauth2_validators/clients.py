@@ -12,6 +12,7 @@ from django.utils import timezone
 from ..flows.client_secrets import find_presented_secret
 from ..hashers import check_client_secret, costs_password_hash, hash_client_secret, needs_upgrade, waste_time
 from ..models import get_application_model
+from ..models.lookup import find
 from .requests import kept
 
 
@@ -112,7 +113,7 @@ class ClientHooks:
 def _find_application(client_id: str | None) -> Any:
     if not client_id or not client_id.isprintable():
         return None
-    return get_application_model()._default_manager.filter(client_id=client_id).first()
+    return find(get_application_model()._default_manager, client_id=client_id)
 
 
 def _decode_basic(credentials: str | None) -> tuple[str, str] | None:

@@ -11,6 +11,7 @@ from oauthlib.oauth2 import InvalidGrantError, UnauthorizedClientError
 from ..bcp import bcp_compliant
 from ..flows import authentication, issuance, revocation
 from ..models import get_grant_model, get_refresh_token_model, token_checksum
+from ..models.lookup import find
 from ..settings import oauth2_settings
 from . import pkce
 from .grant_types import GRANT_TYPE_MAPPING
@@ -39,9 +40,9 @@ class GrantHooks:
     ) -> bool:
         """Load the code as `request.grant`; one that was redeemed takes what came of it along (section 4.1.2)."""
         pkce.check_verifier(request)
-        grants = get_grant_model()._base_manager.select_related("user")
-        grant = grants.filter(code=code, application=client.pk).first() if code.isprintable() else None
-        if grant is None or not grant.user.is_active:
+        grants = get_grant_model()._base_manager
+        grant = find(grants, related=("user",), code=code) if code.isprintable() else None
+        if grant is None or grant.application_id != client.pk or not grant.user.is_active:
             return False
         if grant.redeemed is not None:
             revocation.revoke_issued_from(grant)
@@ -130,9 +131,9 @@ class GrantHooks:
         self, refresh_token: str, client: Any, request: Any, *args: Any, **kwargs: Any
     ) -> bool:
         """Load the refresh token as `request.refresh_token_instance`, if the client may use it now."""
-        tokens = get_refresh_token_model()._base_manager.select_related("user", "access_token")
-        token = tokens.filter(token_checksum=token_checksum(refresh_token), application=client.pk).first()
-        if token is None or not token.user.is_active:
+        tokens, checksum = get_refresh_token_model()._base_manager, token_checksum(refresh_token)
+        token = find(tokens, related=("user", "access_token"), token_checksum=checksum)
+        if token is None or token.application_id != client.pk or not token.user.is_active:
             return False
         if token.revoked is not None and not issuance.is_in_grace_period(token):
             if oauth2_settings.REFRESH_TOKEN_REUSE_PROTECTION and token.token_family is not None:

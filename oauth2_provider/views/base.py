@@ -25,6 +25,7 @@ from ..flows.consent import has_granted
 from ..forms import AllowForm
 from ..http import OAuth2ResponseRedirect
 from ..models import get_access_token_model, get_application_model, token_checksum
+from ..models.lookup import find
 from ..scopes import get_scopes_backend
 from ..settings import oauth2_settings
 from ..signals import app_authorized
@@ -247,7 +248,7 @@ class AuthorizationView(PromptsMixin, BaseAuthorizationView, FormView):
     def _application_of(self, client_id: str | None) -> Any:
         if not client_id or not client_id.isprintable():
             return None
-        return get_application_model()._default_manager.filter(client_id=client_id).first()
+        return find(get_application_model()._default_manager, client_id=client_id)
 
 
 @method_decorator(csrf_exempt, name="dispatch")
