@@ -148,7 +148,14 @@ class OAuthLibCore:
             headers = self.extract_headers(request)
         else:
             uri, http_method, body, headers = self._extract_params(request)
-        return self.server.verify_request(uri, http_method, body, headers, scopes=scopes)
+        valid, oauth_request = self.server.verify_request(uri, http_method, body, headers, scopes=scopes)
+        found_out = vars(
+            oauth_request
+        )  # oauthlib would answer with a parameter of that name where there is nothing
+        for name in ("user", "client", "access_token"):
+            found_out.setdefault(name, None)
+        found_out.setdefault("oauth2_error", {})
+        return valid, oauth_request
 
     def authenticate_client(self, request: HttpRequest) -> bool:
         """Tell whether the request authenticates a confidential client (RFC 6749 section 2.3).

@@ -176,3 +176,15 @@ def test_no_query_is_a_server_error(client: Client, issue: Make, query: str) -> 
     issue()
     answer = client.get(f"/resource/?{query}", headers=BEARER)
     assert answer.status_code == (400 if query.startswith("access_token") else 200)
+
+
+@pytest.mark.parametrize("name", ["oauth2_error", "user", "client", "access_token_instance", "scopes"])
+@pytest.mark.parametrize("path", ["/resource/", "/resource/write/", "/resource/client/"])
+def test_no_parameter_is_taken_for_what_the_server_found_out(
+    client: Client, issue: Make, path: str, name: str
+) -> None:
+    answer = client.get(f"{path}?{name}=invalid_token")
+    assert answer.status_code == 401
+    assert "error" not in answer["WWW-Authenticate"]
+    issue(user=None, scope="read write")
+    assert client.get(f"{path}?{name}=admin", headers=BEARER).json() == {"owner": None}
