@@ -89,8 +89,17 @@ class ApplicationDetail(ApplicationOwnerIsUserMixin, DetailView):
         return super().get_context_data(new_client_secret=secret, may_revoke_own_secret=may_revoke, **kwargs)
 
 
+class PagedListView(ListView):
+    """A list in pages, in some order even where a site's own `get_queryset` has none."""
+
+    def paginate_queryset(self, queryset: Any, page_size: int) -> Any:
+        if not getattr(queryset, "ordered", True):
+            queryset = queryset.order_by("pk")
+        return super().paginate_queryset(queryset, page_size)
+
+
 @method_decorator(never_cache, name="dispatch")
-class ApplicationList(ApplicationOwnerIsUserMixin, ListView):
+class ApplicationList(ApplicationOwnerIsUserMixin, PagedListView):
     """Lists the user's applications."""
 
     context_object_name = "applications"

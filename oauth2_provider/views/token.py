@@ -11,14 +11,14 @@ from django.urls import reverse_lazy
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
-from django.views.generic import DeleteView, ListView
+from django.views.generic import DeleteView
 
 from ..flows.bulk_revocation import Holder, revoke_credentials
 from ..flows.revocation import revoke_authorization
 from ..forms import RevokeAccessForm
 from ..models import get_access_token_model
 from ..settings import oauth2_settings
-from .application import find_row
+from .application import PagedListView, find_row
 
 TOKENS_PER_PAGE = 25
 
@@ -39,7 +39,7 @@ class AuthorizedTokensMixin(LoginRequiredMixin):
 
 
 @method_decorator(never_cache, name="dispatch")
-class AuthorizedTokensListView(AuthorizedTokensMixin, ListView):
+class AuthorizedTokensListView(AuthorizedTokensMixin, PagedListView):
     """Lists the user's authorizations, the newest first."""
 
     context_object_name = "authorized_tokens"
