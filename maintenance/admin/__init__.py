@@ -5,7 +5,36 @@ A group of pages is a class with `get_urls`, mixed into the ModelAdmin under who
 
 from __future__ import annotations
 
+from django.contrib import admin
+from django.contrib.admin.sites import AdminSite
+from django.contrib.auth import get_user_model
+
+from oauth2_provider.models import get_application_model
+
+from .archive import ArchivedApplicationAdmin, ProtectedApplicationAdmin
 from .dashboard import DashboardAdmin
+from .extend import extend_later
+from .inactive_applications import ApplicationsThatRest
+from .revocation import ApplicationsWithTokens, UsersWithTokens
 from .runs import RunAdmin
 
-__all__ = ["DashboardAdmin", "RunAdmin"]
+__all__ = [
+    "ArchivedApplicationAdmin",
+    "DashboardAdmin",
+    "ProtectedApplicationAdmin",
+    "RunAdmin",
+    "extend_site_later",
+]
+
+
+def extend_site_later(site: AdminSite) -> None:
+    """Have `site` offer what the operators' pages add to the admins of users and applications."""
+    extend_later(
+        site,
+        (get_user_model, UsersWithTokens),
+        (get_application_model, ApplicationsWithTokens),
+        (get_application_model, ApplicationsThatRest),
+    )
+
+
+extend_site_later(admin.site)

@@ -21,6 +21,7 @@ from ..standing import duration_seconds, standing_of
 from ..words import number_in_words, seconds_in_words
 from .base import find_operation
 from .controls import ControlPages
+from .inactive_applications import InactivePages, may_see_applications
 from .run_now import RunNowPages
 from .run_page import RunPages
 
@@ -56,7 +57,7 @@ class OperationFilter(admin.SimpleListFilter):
 
 
 @admin.register(Run)
-class RunAdmin(RunNowPages, ControlPages, RunPages, admin.ModelAdmin):
+class RunAdmin(RunNowPages, InactivePages, ControlPages, RunPages, admin.ModelAdmin):
     """Read-only but for the actions, each a POST with a permission of its own."""
 
     list_display = ("title", "badge", "share_done", "rows", "duration", "who", "created")
@@ -131,5 +132,10 @@ class RunAdmin(RunNowPages, ControlPages, RunPages, admin.ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         operations = [operation for operation in all_operations() if may_run(request.user, operation)]
-        context = {"title": _("Runs"), "operations": operations, **(extra_context or {})}
+        context = {
+            "title": _("Runs"),
+            "operations": operations,
+            "may_see_applications": may_see_applications(request.user),
+            **(extra_context or {}),
+        }
         return super().changelist_view(request, context)

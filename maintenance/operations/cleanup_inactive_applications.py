@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -119,11 +120,11 @@ class CleanupInactiveApplications(Operation):
     minimum_interval_seconds = 3600.0
 
     def stages(self, job: Job) -> Sequence[Stage]:
-        return [InactiveApplicationsStage(self._rule(job), job.run_id)]
+        return [InactiveApplicationsStage(self.rule(job.cutoff, job.arguments), job.run_id)]
 
     def preview(self, job: Job) -> Preview:
         tally = Tally()
-        verdicts, is_all = self._judged(self._rule(job), tally)
+        verdicts, is_all = self._judged(self.rule(job.cutoff, job.arguments), tally)
         going = [verdict.application for verdict in verdicts if verdict.kept is None]
         table = get_application_model()._meta.db_table
         tally.add_ages(application.created for application in going)
@@ -154,8 +155,9 @@ class CleanupInactiveApplications(Operation):
             verdicts += judge(rule, keys)
         return verdicts, True
 
-    def _rule(self, job: Job) -> InactivityRule:
-        return _rule(job.cutoff, self.values(job.arguments))
+    def rule(self, now: datetime, arguments: Mapping[str, Any]) -> InactivityRule:
+        """Return the rule that a run with the canonical `arguments` goes by when it begins at `now`."""
+        return _rule(now, self.values(arguments))
 
 
 def cleanup_inactive_applications(*, days: int = 90, never_authorized_days: int = 30) -> list[dict[str, Any]]:
