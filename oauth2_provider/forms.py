@@ -37,6 +37,23 @@ class AllowForm(forms.Form):
     consent = forms.CharField(required=False, widget=forms.HiddenInput())
 
 
+class ConfirmLogoutForm(forms.Form):
+    """The user's decision to log out, and what the client asked for (RP-Initiated Logout 1.0 section 2)."""
+
+    allow = forms.BooleanField(required=False)
+    id_token_hint = forms.CharField(required=False, widget=forms.HiddenInput())
+    logout_hint = forms.CharField(required=False, widget=forms.HiddenInput())
+    client_id = forms.CharField(required=False, widget=forms.HiddenInput())
+    post_logout_redirect_uri = forms.CharField(required=False, widget=forms.HiddenInput())
+    state = forms.CharField(required=False, widget=forms.HiddenInput())
+    ui_locales = forms.CharField(required=False, widget=forms.HiddenInput())
+
+    def __init__(self, *args: Any, request: Any = None, **kwargs: Any) -> None:
+        """Take the HttpRequest too, for subclasses that want to know it."""
+        super().__init__(*args, **kwargs)
+        self.request = request
+
+
 CLIENT_ID = RegexValidator(
     r"\A[!-9;-~]+\Z", _("Letters, digits and punctuation of ASCII, without spaces and colons.")
 )

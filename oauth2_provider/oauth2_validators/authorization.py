@@ -67,9 +67,13 @@ class AuthorizationHooks:
         return set(scopes) <= set(client.permitted_scopes(list(available)))
 
     def get_default_scopes(self, client_id: str, request: Any, *args: Any, **kwargs: Any) -> list[str]:
-        """Return the scopes of a request that names none."""
+        """Return the scopes of a request that names none; `openid` only where ID tokens can be signed."""
         defaults = get_scopes_backend().get_default_scopes(application=request.client, request=request)
-        return request.client.permitted_scopes(list(defaults))
+        scopes: list[str] = request.client.permitted_scopes(list(defaults))
+        if "openid" not in scopes or not oauth2_settings.OIDC_ENABLED:
+            return scopes
+        can_issue = self.can_issue_id_tokens(request.client)  # type: ignore[attr-defined]
+        return [scope for scope in scopes if scope != "openid" or can_issue]
 
     def is_pkce_required(self, client_id: str, request: Any) -> bool:
         """Return PKCE_REQUIRED, asked for this client where it is callable."""

@@ -34,7 +34,7 @@ from .generic import (
 )
 from .introspect import IntrospectTokenView
 from .metadata import OAuthProtectedResourceMetadataView, OAuthServerMetadataView
-from .oidc import ConnectDiscoveryInfoView, JwksInfoView, UserInfoView
+from .oidc import ConnectDiscoveryInfoView, JwksInfoView, RPInitiatedLogoutView, UserInfoView
 from .token import AuthorizedTokenDeleteView, AuthorizedTokensListView
 
 __all__ = [
@@ -64,6 +64,7 @@ __all__ = [
     "OAuthServerMetadataView",
     "ProtectedResourceMetadataView",
     "ProtectedResourceView",
+    "RPInitiatedLogoutView",
     "ReadWriteScopedProtectedResourceMetadataView",
     "ReadWriteScopedResourceView",
     "RevokeTokenView",

@@ -59,7 +59,7 @@ class ServerMetadataViewMixin:
             "response_types_supported": bcp_filter_response_types(
                 oauth2_settings.OAUTH2_RESPONSE_TYPES_SUPPORTED
             ),
-            "response_modes_supported": ["query", "fragment"],
+            "response_modes_supported": ["query", "fragment", "form_post"],
             "grant_types_supported": supported_grant_types(),
             "token_endpoint_auth_methods_supported": [*methods, "none"],
             "revocation_endpoint_auth_methods_supported": [*methods, "none"],

@@ -126,3 +126,19 @@ def store_token(user: Any) -> Callable[..., AccessToken]:
         return AccessToken.objects.create(**values)
 
     return store
+
+
+@pytest.fixture
+def oidc(settings: Any) -> dict[str, Any]:
+    """Make the site an OpenID provider; returns its settings."""
+    from .openid import SITE
+
+    settings.OAUTH2_PROVIDER = dict(SITE)
+    return settings.OAUTH2_PROVIDER
+
+
+@pytest.fixture
+def relying_party(oidc: Any, register: Callable[..., RegisteredClient]) -> RegisteredClient:
+    return register(
+        algorithm=Application.RS256_ALGORITHM, post_logout_redirect_uris="https://client.example/bye"
+    )

@@ -6,53 +6,27 @@ import base64
 import hashlib
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
 from joserfc import jwt
-from joserfc.jwk import KeySet, OctKey
+from joserfc.jwk import OctKey
 from jwcrypto import jwk
 
 from oauth2_provider.flows.authentication import AUTH_TIME
 from oauth2_provider.models import AccessToken, Application, IDToken
 from oauth2_provider.oauth2_validators import OAuth2Validator
 
-from .conftest import CHALLENGE, RegisteredClient
+from .conftest import RegisteredClient
+from .openid import KEY, RETIRED, ask, redirected, verified
 
 Register = Callable[..., RegisteredClient]
 HERE = "tests.oauth2_provider.test_openid"
-KEY = jwk.JWK.generate(kty="RSA", size=2048).export_to_pem(private_key=True, password=None).decode()
-RETIRED = jwk.JWK.generate(kty="RSA", size=2048).export_to_pem(private_key=True, password=None).decode()
 
 
 class ClaimingValidator(OAuth2Validator):
     def get_additional_claims(self):  # type: ignore[no-untyped-def]
         return {"email": lambda request: request.user.email, "given_name": lambda request: "Some"}
-
-
-@pytest.fixture
-def oidc(settings: Any) -> dict[str, Any]:
-    settings.OAUTH2_PROVIDER = {
-        "OIDC_ENABLED": True,
-        "OIDC_RSA_PRIVATE_KEY": KEY,
-        "OIDC_RSA_PRIVATE_KEYS_INACTIVE": [RETIRED],
-        "SCOPES": {"openid": "Know who you are", "email": "Your mail address", "read": "Read"},
-    }
-    return settings.OAUTH2_PROVIDER
-
-
-@pytest.fixture
-def relying_party(oidc: Any, register: Register) -> RegisteredClient:
-    return register(algorithm=Application.RS256_ALGORITHM)
-
-
-def verified(client: Client, token: str) -> dict[str, Any]:
-    """Return the claims of an ID token as another library verifies it."""
-    keys = KeySet.import_key_set(client.get("/o/.well-known/jwks.json").json())
-    claims = jwt.decode(token, keys, algorithms=["RS256"]).claims
-    jwt.JWTClaimsRegistry().validate(claims)
-    return claims
 
 
 def test_an_id_token_says_who_logged_in(
@@ -131,7 +105,7 @@ def test_discovery_names_endpoints_that_answer(client: Client, oidc: Any, db: No
         assert client.get(document[name]).status_code != 404
 
 
-def test_retired_keys_stay_published(client: Client, oidc: Any) -> None:
+def test_retired_keys_stay_published(client: Client, oidc: Any, db: None) -> None:
     """OpenID Connect Core 1.0 section 10.1.1."""
     answer = client.get("/o/.well-known/jwks.json")
     expected = [jwk.JWK.from_pem(pem.encode()).thumbprint() for pem in (KEY, RETIRED)]
@@ -147,18 +121,7 @@ def test_nothing_is_there_unless_enabled(client: Client, path: str) -> None:
 
 
 def silent(client: Client, registered: RegisteredClient, **parameters: str) -> dict[str, str]:
-    query = {
-        "response_type": "code",
-        "client_id": registered.application.client_id,
-        "scope": "openid",
-        "prompt": "none",
-        "code_challenge": CHALLENGE,
-        "code_challenge_method": "S256",
-        **parameters,
-    }
-    answer = client.get("/o/authorize/", query)
-    assert answer.status_code == 302, answer.content
-    return {name: values[0] for name, values in parse_qs(urlsplit(answer["Location"]).query).items()}
+    return redirected(ask(client, registered, **{"prompt": "none", **parameters}))
 
 
 def test_a_silent_request_is_answered_without_a_page(
