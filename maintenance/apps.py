@@ -11,8 +11,9 @@ class MaintenanceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, operations, receivers
+        from . import checks, notifier, operations, receivers
 
         operations.register_defaults()
         checks.register_checks()
         receivers.connect_receivers()
+        notifier.connect_notifier()

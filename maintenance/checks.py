@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as CheckWarning
 from django.utils.module_loading import import_string
 
+from .notifier import EVENTS
 from .settings import DEFAULTS, maintenance_settings
 from .throttles import parse_time_window
 
@@ -24,6 +27,7 @@ POSITIVE = (
     "LEASE_SECONDS",
     "MAXIMUM_LOSSES",
     "HOLD_SECONDS",
+    "NOTIFY_TIMEOUT_SECONDS",
     "WORKER_SILENCE_SECONDS",
     "BEAT_SILENCE_SECONDS",
     "BROKER_TIMEOUT_SECONDS",
@@ -37,6 +41,8 @@ POSITIVE = (
     "PREVIEW_SECONDS",
     "PREVIEW_VALID_SECONDS",
 )
+
+SHORTEST_TOKEN = 16
 
 
 def register_checks() -> None:
@@ -59,10 +65,44 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
         for name in POSITIVE
         if not _is_positive(getattr(maintenance_settings, name))
     ]
-    for problem in (_time_window(), _zone(), _lease(), _throttle()):
-        if problem:
-            messages.append(Error(problem, id="maintenance.E003"))
+    problems = (_time_window(), _zone(), _lease(), _throttle(), _token(), _cache(), *_notifications())
+    messages += [Error(problem, id="maintenance.E003") for problem in problems if problem]
+    if maintenance_settings.NOTIFY_WEBHOOK_URL and not maintenance_settings.NOTIFY_WEBHOOK_SECRET:
+        messages.append(
+            CheckWarning(
+                "MAINTENANCE['NOTIFY_WEBHOOK_SECRET'] is not set: who knows the URL can speak as this site.",
+                hint="Set it to a long random string, and have the other side check the signature.",
+                id="maintenance.W001",
+            )
+        )
     return messages
+
+
+def _token() -> str | None:
+    token = maintenance_settings.MONITORING_TOKEN
+    if token is None or (isinstance(token, str) and len(token) >= SHORTEST_TOKEN):
+        return None
+    return f"MAINTENANCE['MONITORING_TOKEN'] must be a random string of at least {SHORTEST_TOKEN} characters."
+
+
+def _cache() -> str | None:
+    seconds = maintenance_settings.HEALTH_CACHE_SECONDS
+    return (
+        None
+        if seconds == 0 or _is_positive(seconds)
+        else "MAINTENANCE['HEALTH_CACHE_SECONDS'] must be 0 or more."
+    )
+
+
+def _notifications() -> Iterator[str]:
+    if not isinstance(maintenance_settings.NOTIFY_EMAILS, (list, tuple)):
+        yield "MAINTENANCE['NOTIFY_EMAILS'] must be a list of addresses."
+    events = maintenance_settings.NOTIFY_ON
+    if not isinstance(events, (list, tuple)) or set(events) - EVENTS.keys():
+        yield f"MAINTENANCE['NOTIFY_ON'] must be a list of: {', '.join(EVENTS)}."
+    url = maintenance_settings.NOTIFY_WEBHOOK_URL
+    if url is not None and not str(url).startswith(("https://", "http://")):
+        yield "MAINTENANCE['NOTIFY_WEBHOOK_URL'] must begin with https:// (or http://)."
 
 
 def _is_positive(value: Any) -> bool:

@@ -55,6 +55,13 @@ DEFAULTS: dict[str, Any] = {
     "SCHEDULE_GRACE_SECONDS": 900.0,  # how late a scheduled run may be
     "EXPIRED_RATIO_WARNING": 0.8,  # share of access tokens that are expired and could go
     "BACKLOG_ROWS_WARNING": 10_000,  # a backlog that grows is told from so many expired rows on
+    # -- notifications; nobody is told until an address is set
+    "NOTIFY_EMAILS": [],
+    "NOTIFY_WEBHOOK_URL": None,
+    "NOTIFY_WEBHOOK_SECRET": None,  # signs what the webhook is sent: HMAC with SHA-256
+    "NOTIFY_ON": ["failed"],  # of "started", "finished" (succeeded or cancelled), "failed"
+    "NOTIFY_TIMEOUT_SECONDS": 5.0,
+    "NOTIFY_SITE_URL": None,  # "https://example.org": makes the links in messages whole
     # -- record
     "RUN_RETENTION_DAYS": 90,
     "AUDIT_RETENTION_DAYS": 365,
