@@ -19,16 +19,20 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+NAT64_PREFIX = ipaddress.ip_network("64:ff9b::/96")
 GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-SPECIAL_NETWORKS = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        "192.88.99.0/24",  # relays of 6to4
-        "2001::/23",  # protocol assignments, Teredo among them
-        "2001:db8::/32",
-        "2002::/16",  # 6to4: an IPv4 address inside
-        "3fff::/20",
-    )
+SPECIAL_NETWORKS = (
+    NAT64_PREFIX,
+    *map(
+        ipaddress.ip_network,
+        (
+            "192.88.99.0/24",  # relays of 6to4
+            "2001::/23",  # protocol assignments, Teredo among them
+            "2001:db8::/32",
+            "2002::/16",  # 6to4: an IPv4 address inside
+            "3fff::/20",
+        ),
+    ),
 )
 """Special-use networks (RFC 6890) that `ipaddress` calls global in one release of Python or another."""
 

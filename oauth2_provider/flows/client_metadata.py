@@ -32,6 +32,25 @@ PREFERENCE = (
     "client-credentials",
 )
 """Which of several grants becomes the one of `authorization_grant_type`."""
+LAID_DOWN = (
+    "name",
+    "redirect_uris",
+    "post_logout_redirect_uris",
+    "client_type",
+    "authorization_grant_type",
+    "registered_grant_types",
+    "registered_scope",
+    "token_endpoint_auth_method",
+    "hash_client_secret",
+    "client_jwks",
+    "client_jwks_uri",
+    "algorithm",
+    "subject_type",
+    "sector_identifier_uri",
+    "require_pushed_authorization_requests",
+    "client_metadata",
+)
+"""The fields that `apply_metadata` writes."""
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 NAME_CHARACTERS = 255
 
@@ -208,7 +227,8 @@ def check(application: Any) -> None:
     """Raise InvalidClientMetadata for what the model refuses."""
     with translation.override(None):
         try:
-            application.full_clean(exclude=["client_secret", "user"])
+            # whether the client_id is free is for the database to say when the row is stored
+            application.full_clean(exclude=["client_id", "client_secret", "user"])
         except ValidationError as error:
             raise InvalidClientMetadata(_as_sentence(error)) from error
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 
 from django.utils import timezone
 
+from ..cimd import refresh_if_stale, resolve_cimd_application
 from ..flows.client_secrets import find_presented_secret
 from ..hashers import check_client_secret, costs_password_hash, hash_client_secret, needs_upgrade, waste_time
 from ..models import get_application_model
@@ -24,10 +25,19 @@ class ClientHooks:
         loaded = kept(request, "client")
         if loaded is not None and loaded.client_id == client_id:
             return loaded
-        application = _find_application(client_id)
+        application = self._find_client(client_id)
         if application is None or not application.is_usable(request):
             return None
         request.client = application
+        return application
+
+    def _find_client(self, client_id: str | None) -> Any:
+        """Return the client `client_id`, as its metadata document has it now if the id is the URL of one."""
+        application = _find_application(client_id)
+        http_request = getattr(self, "django_request", None)
+        if application is None:
+            return resolve_cimd_application(client_id, http_request) if client_id else None
+        application.is_fresh = refresh_if_stale(application, http_request)
         return application
 
     def _extract_basic_auth(self, request: Any) -> str | None:
@@ -106,8 +116,12 @@ class ClientHooks:
         return application is not None and application.client_type == application.CLIENT_PUBLIC
 
     def validate_client_id(self, client_id: str, request: Any, *args: Any, **kwargs: Any) -> bool:
-        """Tell whether there is such a client."""
-        return self._load_application(client_id, request) is not None
+        """Tell whether there is such a client, and what is known of it is not stale.
+
+        A user must not consent to what a client has withdrawn from its metadata document; its tokens are from before.
+        """
+        application = self._load_application(client_id, request)
+        return application is not None and getattr(application, "is_fresh", True)
 
 
 def _find_application(client_id: str | None) -> Any:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from oauth2_provider.cimd import SafeMetadataFetcher
 from oauth2_provider.safe_fetch import SafeFetcher
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -135,3 +136,7 @@ class OutsideFetcher(SafeFetcher):
 
     def get_ssl_context(self) -> ssl.SSLContext:
         return self.outside.ssl_context()
+
+
+class OutsideMetadataFetcher(OutsideFetcher, SafeMetadataFetcher):
+    """For CIMD_METADATA_FETCHER."""
