@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from .. import runs
+from ..audit import origin_of
 from ..exceptions import MaintenanceError
 from ..models import CONTROLS, Run
 from ..permissions import may_control
@@ -78,7 +79,8 @@ class ControlPages(Pages):
         if BUTTONS[action].is_final and "confirmed" not in request.POST:
             return self._ask_first(request, run)
         try:
-            ACTIONS[action](run, actor=request.user.get_username())
+            with origin_of(request):
+                ACTIONS[action](run, actor=request.user.get_username())
         except MaintenanceError as error:
             messages.error(request, str(error))
         else:

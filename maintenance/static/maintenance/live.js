@@ -7,6 +7,7 @@ const EVERY = 2500;
 const SLOWEST = 30000;
 
 const live = document.querySelector("[data-live-url]");
+const pace = Number(live?.dataset.every) || EVERY;
 const announce = document.querySelector("[data-announce]");
 const stale = document.querySelector("[data-stale]");
 let failures = 0;
@@ -80,7 +81,7 @@ async function refresh() {
 function plan() {
   clearTimeout(timer);
   if (document.hidden || root().dataset.active !== "yes") return;
-  timer = setTimeout(refresh, Math.min(EVERY * 2 ** failures, SLOWEST));
+  timer = setTimeout(refresh, Math.min(pace * 2 ** failures, SLOWEST));
 }
 
 if (live) {
