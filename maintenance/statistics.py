@@ -255,7 +255,7 @@ def _backlog(model: Any, stages: list[ExpiryStage]) -> TableBacklog:
     expired, is_expired_estimate = 0, False
     oldest: list[datetime] = []
     for stage in stages:
-        found, is_estimate = rows_about(stage.candidates)
+        found, is_estimate = rows_about(stage.candidates, by=_index_of(stage))
         expired += found
         is_expired_estimate |= is_estimate
         oldest += _oldest(stage) if found else []
@@ -268,6 +268,10 @@ def _backlog(model: Any, stages: list[ExpiryStage]) -> TableBacklog:
     )
 
 
+def _index_of(stage: ExpiryStage) -> str | None:
+    return None if stage.order[0] == "pk" else stage.order[0]
+
+
 def _oldest(stage: ExpiryStage) -> list[datetime]:
     """Return since when the first row of `stage` is over, where its order tells."""
     if stage.order[0] == "pk":
@@ -276,9 +280,9 @@ def _oldest(stage: ExpiryStage) -> list[datetime]:
     return list(stage.candidates.order_by(column).values_list(column, flat=True)[:1])
 
 
-def rows_about(rows: QuerySet[Any]) -> tuple[int, bool]:
-    """Return how many `rows` there are, and whether that is an estimate."""
-    found = counted_up_to(rows, EXACT_AT_MOST)
+def rows_about(rows: QuerySet[Any], *, by: str | None = None) -> tuple[int, bool]:
+    """Return how many `rows` there are, and whether that is an estimate; `by` as for counted_up_to."""
+    found = counted_up_to(rows, EXACT_AT_MOST, by=by)
     if found < EXACT_AT_MOST:
         return found, False
     at_most = COUNTED_AT_MOST if connections[rows.db].vendor == "sqlite" else sys.maxsize

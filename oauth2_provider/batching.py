@@ -253,9 +253,14 @@ def _rows_examined(plan: Any) -> int:
     return max((_rows_examined(part) for part in parts), default=0)
 
 
-def counted_up_to(rows: QuerySet[Any], limit: int) -> int:
-    """Return the number of `rows`, or `limit` where there are more; reads no more than that."""
-    return rows.order_by().values("pk")[:limit].count()
+def counted_up_to(rows: QuerySet[Any], limit: int, *, by: str | None = None) -> int:
+    """Return the number of `rows`, or `limit` where there are more; reads no more than that.
+
+    Where `rows` are a part of the table that lies together, a planner may read all the rest first: `by` names the
+    indexed field that they are chosen by, and has the index walked.
+    """
+    ordered = rows.order_by() if by is None else rows.order_by(by)
+    return ordered.values("pk")[:limit].count()
 
 
 class IsAnyOf(Func):

@@ -245,7 +245,7 @@ def _revoked() -> dict[str, str]:
     """Return the revoked refresh tokens by table; the other tables keep no revoked rows."""
     model = get_refresh_token_model()
     rows = model._base_manager.using(router.db_for_write(model)).filter(revoked__isnull=False).order_by()
-    count, is_estimate = rows_about(rows)
+    count, is_estimate = rows_about(rows, by="revoked")
     return {model._meta.db_table: ("≈ " if is_estimate else "") + number_in_words(count)}
 
 

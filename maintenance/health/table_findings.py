@@ -31,7 +31,7 @@ def find_tables(now: datetime) -> tuple[dict[str, Any], list[Finding]]:
     ratio = min(1.0, tokens.expired / tokens.rows) if tokens.rows else 0.0
     applications = get_application_model()._base_manager.order_by()
     checks = {
-        "active_tokens": rows_about(rows.filter(expires__gt=now))[0],
+        "active_tokens": rows_about(rows.filter(expires__gt=now), by="expires")[0],
         "expired_ratio": round(ratio, 4),
         "total_applications": rows_about(applications)[0],
         "recent_token_activity": recent_activity(now),
