@@ -253,7 +253,7 @@ def test_hundreds_of_tokens_cost_no_more_statements_than_ten(
             decide(client, page, allow=True)
         statements.append(len(captured))
         assert not AccessToken.objects.exists()
-    assert statements[0] == statements[1]
+    assert statements[1] <= statements[0]
 
 
 def test_the_endpoint_is_discovered_where_it_is_enabled(
