@@ -42,26 +42,32 @@ def extend(site: AdminSite, model: Any, addition: type) -> None:
 
 
 class Tools(Pages):
-    """Adds links beside History on a change page, whatever template the page has.
+    """Adds to a change page, whatever template the page has: links beside History, and what a subclass shows.
 
-    The page is rendered by `template`, which extends the one that it had and fills its `object-tools-items`.
+    The page is rendered by `maintenance_template`, which extends the one that it had.
     """
+
+    maintenance_template = "admin/maintenance/with_tools.html"
 
     def maintenance_tools(self, request: HttpRequest, obj: Any) -> list[tuple[str, Any]]:
         """Return the address and the text of each link."""
         return []
+
+    def maintenance_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        """Return what the template shows; empty where it shows nothing."""
+        tools = self.maintenance_tools(request, obj)
+        return {"maintenance_tools": tools} if tools else {}
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         response = super().render_change_form(request, context, *args, **kwargs)
         obj = kwargs.get("obj")
-        tools = self.maintenance_tools(request, obj) if obj is not None else []
-        if not tools or not isinstance(response, TemplateResponse):
+        added = self.maintenance_context(request, obj) if obj is not None else {}
+        if not added or not isinstance(response, TemplateResponse):
             return response
         names = response.template_name
         parent = select_template([names] if isinstance(names, str) else list(names))  # type: ignore[arg-type]
-        response.template_name = "admin/maintenance/with_tools.html"
-        data = response.context_data or {}
-        data.update({"tools_parent": parent, "maintenance_tools": tools})
+        response.template_name = self.maintenance_template
+        response.context_data = {**(response.context_data or {}), **added, "tools_parent": parent}
         return response
