@@ -4,66 +4,82 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib.metadata import version
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from tests.compat.peer import PEER_VERSION
 
-from .cases import CASES, Case
+from .cases import CASES, OURS, Case
 from .data import script
+from .engines import MariaDB, SqliteFiles, load, mariadb, sqlite_files
 from .results import Result, machine, record
 from .server import Server, server
 from .sides import Contender, migrate, run
 
 TABLES = ("accesstoken", "refreshtoken", "idtoken", "grant")
+Databases = Server | MariaDB | SqliteFiles
 
 
 def main() -> None:
     options = _options()
-    names = list(CASES) if options.case == "all" else [options.case]
-    with server(options.database_url) as database_server:
+    names = list(CASES) if "all" in options.cases else options.cases
+    with server(options.database_url) as source:
         for name in names:
-            result = measure(name, CASES[name], database_server, options)
+            case = CASES[name]
+            with databases_on(case.engine, source) as databases:
+                result = measure(name, case, source, databases, options)
             say(result.table() + "\n")
             if options.record:
                 record(result)
     say(machine())
 
 
-def measure(name: str, case: Case, database_server: Server, options: argparse.Namespace) -> Result:
+def databases_on(engine: str, source: Server) -> AbstractContextManager[Databases]:
+    """Return where a case runs: the PostgreSQL that also makes the data, or a server of another engine."""
+    if engine == "postgresql":
+        return nullcontext(source)
+    return mariadb() if engine == "mariadb" else sqlite_files()
+
+
+def measure(
+    name: str, case: Case, source: Server, databases: Databases, options: argparse.Namespace
+) -> Result:
     """Return what the contenders of `case` needed, round by round, each on a copy of the same data."""
-    fill(case.mix, options.rows, database_server)
-    turns: dict[str, list[dict[str, Any]]] = {contender.name: [] for contender in case.contenders}
+    fill(case.mix, options.rows, source, databases)
+    contenders = [c for c in case.contenders if not options.only or c.name in (OURS, *options.only)]
+    turns: dict[str, list[dict[str, Any]]] = {contender.name: [] for contender in contenders}
     for number in range(options.rounds):
-        first = number % len(case.contenders)  # whoever begins finds the server as nobody else does
-        for contender in case.contenders[first:] + case.contenders[:first]:
-            measured = take_turn(contender, case, database_server, options)
+        first = number % len(contenders)  # whoever begins finds the server as nobody else does
+        for contender in contenders[first:] + contenders[:first]:
+            measured = take_turn(contender, case, databases, options)
             turns[contender.name].append(measured)
             say(f"{name} round {number + 1} {contender.name}: {measured['seconds']:.2f} s")
         _compare_rows(case, turns)
     versions = {
         "Python": sys.version.split()[0],
-        "Django": turns[case.contenders[0].name][0]["django"],
+        "Django": turns[contenders[0].name][0]["django"],
         "django-oauth-toolkit": PEER_VERSION,
-        "psycopg": version("psycopg"),
-        "on": database_server.version,
+        "on": databases.version,
     }
     return Result(name=name, case=case, rows=options.rows, turns=turns, versions=versions)
 
 
-def fill(mix: str, rows: int, database_server: Server) -> None:
+def fill(mix: str, rows: int, source: Server, databases: Databases) -> None:
     """Make the two templates: the toolkit's database, filled, and a copy of it that this project took over."""
-    migrate("peer", database_server.create("peer"))
-    database_server.execute("peer", script(mix, rows))
-    migrate("ours", database_server.create("ours", template="peer"))
+    migrate("peer", source.create("peer"))
+    source.execute("peer", script(mix, rows))
+    if not isinstance(databases, Server):
+        migrate("peer", databases.create("peer"))
+        load(source, "peer", databases, "peer")
+    migrate("ours", databases.create("ours", template="peer"))
     for side in ("peer", "ours"):
-        database_server.execute(side, "VACUUM ANALYZE")
+        databases.settle(side)
 
 
 def take_turn(
-    contender: Contender, case: Case, database_server: Server, options: argparse.Namespace
+    contender: Contender, case: Case, databases: Databases, options: argparse.Namespace
 ) -> dict[str, Any]:
-    database = database_server.create("turn", template=contender.side)
+    database = databases.create("turn", template=contender.side)
     measured = run(
         contender,
         database=database,
@@ -71,7 +87,7 @@ def take_turn(
         window=options.window,
         requests=options.requests,
     )
-    measured["left"] = database_server.count_rows("turn", TABLES)
+    measured["left"] = databases.count_rows("turn", TABLES)
     return measured
 
 
@@ -88,12 +104,15 @@ def say(text: str) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("case", choices=[*CASES, "all"])
+    parser.add_argument(
+        "cases", nargs="+", choices=[*CASES, "all"], metavar="case", help=f"all, {', '.join(CASES)}"
+    )
     parser.add_argument("--rows", type=int, default=100_000, help="access tokens in the database")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--window", type=int, default=10_000, help="rows a window of the hand-written SQL")
     parser.add_argument("--requests", type=int, default=300, help="requests a turn")
     parser.add_argument("--database-url", help="a PostgreSQL to make databases on, in place of the wheel's")
+    parser.add_argument("--only", nargs="*", help="contenders to measure beside ours, in place of all")
     parser.add_argument("--record", action="store_true", help="keep the results in docs/")
     return parser.parse_args()
 

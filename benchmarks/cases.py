@@ -14,12 +14,16 @@ PEER, OURS, LIMIT = "peer", "ours", "limit"
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """`unit` is "s" where less is better, "requests/s" where more is."""
+    """`unit` is "s" or "ms" (the 99th percentile) where less is better, "requests/s" where more is.
+
+    `engine` is what both sides run on: "postgresql", "mariadb" or "sqlite".
+    """
 
     title: str
     mix: str
     contenders: tuple[Contender, ...]
     unit: str = "s"
+    engine: str = "postgresql"
     provider: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -27,12 +31,28 @@ def _clear(program: str, name: str, side: str = "ours", **options: Any) -> Conte
     return Contender(name=name, side=side, program=program, options=tuple(options.items()))
 
 
-def _requests(kind: str) -> tuple[Contender, ...]:
+def _requests(kind: str, *, against_authlib: bool = False) -> tuple[Contender, ...]:
     limit = {"bearer": "one-select", "introspect": "one-select"}.get(kind, "select-and-insert")
+    sides = [(PEER, "peer", kind), (OURS, "ours", kind), (LIMIT, "ours", limit)]
+    sides += [("Authlib", "ours", "authlib")] if against_authlib else []
+    return tuple(
+        Contender(name=name, side=side, program="requests", options=(("kind", requested),))
+        for name, side, requested in sides
+    )
+
+
+def _beside(name: str, side: str, **options: Any) -> Contender:
+    """Return who issues tokens while another process clears (`beside`), or while none does, for eight seconds."""
+    return Contender(
+        name=name, side=side, program="issue_beside", options=tuple({"seconds": 8, **options}.items())
+    )
+
+
+def _by_set(work: str) -> tuple[Contender, ...]:
     return (
-        Contender(name=PEER, side="peer", program="requests", options=(("kind", kind),)),
-        Contender(name=OURS, side="ours", program="requests", options=(("kind", kind),)),
-        Contender(name=LIMIT, side="ours", program="requests", options=(("kind", limit),)),
+        Contender(name=PEER, side="peer", program=work),
+        Contender(name=OURS, side="ours", program=work),
+        Contender(name=LIMIT, side="ours", program=f"{work}_by_hand"),
     )
 
 
@@ -49,6 +69,13 @@ CLEARING = {"REFRESH_TOKEN_EXPIRE_SECONDS": 86400}
 WINDOWS_BY_PK = _clear("by_hand", LIMIT, by="pk")
 WINDOWS_BY_EXPIRES = _clear("by_hand", LIMIT, by="expires")
 CLEAR_EXPIRED = (_clear("clear_expired", PEER, "peer"), _clear("clear_expired", OURS))
+BESIDE = (
+    _beside("peer, idle", "peer"),
+    _beside(PEER, "peer", beside="clear_expired"),
+    _beside("idle", "ours"),
+    _beside(OURS, "ours", beside="run"),
+    _beside("nice ratio 1", "ours", beside="run", nice=1),
+)
 
 CASES = {
     "clear_expired": Case(
@@ -68,6 +95,45 @@ CASES = {
         mix="nothing",
         contenders=(*CLEAR_EXPIRED, WINDOWS_BY_EXPIRES),
         provider=CLEARING,
+    ),
+    "clear_expired_shards": Case(
+        title="clear_expired, 95 % expired, with two shards",
+        mix="full",
+        contenders=(
+            _clear("clear_expired", PEER, "peer"),
+            _clear("run", OURS, shards=2),
+            _clear("run", "one worker"),
+        ),
+        provider=CLEARING,
+    ),
+    "clear_expired_mariadb": Case(
+        title="clear_expired, 95 % expired, on MariaDB",
+        mix="full",
+        contenders=(*CLEAR_EXPIRED, _clear("by_hand_portable", LIMIT)),
+        provider=CLEARING,
+        engine="mariadb",
+    ),
+    "clear_expired_sqlite": Case(
+        title="clear_expired, 95 % expired, on SQLite",
+        mix="full",
+        contenders=(*CLEAR_EXPIRED, _clear("by_hand_portable", LIMIT)),
+        provider=CLEARING,
+        engine="sqlite",
+    ),
+    "latency": Case(
+        title="issuing 20 tokens a second while it clears: 99th percentile",
+        mix="full",
+        contenders=BESIDE,
+        provider=CLEARING,
+        unit="ms",
+    ),
+    "latency_sqlite": Case(
+        title="issuing 20 tokens a second while it clears, on SQLite: 99th percentile",
+        mix="full",
+        contenders=BESIDE,
+        provider=CLEARING,
+        unit="ms",
+        engine="sqlite",
     ),
     "indexes_clear": Case(
         title="what the indexes on what expires gain: the everyday case",
@@ -89,17 +155,24 @@ CASES = {
     "engine": Case(
         title="clear_expired as a Run; the limit is calling clear_expired()",
         mix="full",
-        contenders=(_clear("run", OURS), _clear("clear_expired", LIMIT)),
+        contenders=(_clear("run", OURS, windows="fixed"), _clear("clear_expired", LIMIT)),
         provider=CLEARING,
     ),
     "revoke_user": Case(
         title="revoking one user's tokens; peer: a loop over revoke()",
         mix="one_user",
-        contenders=(
-            Contender(name=PEER, side="peer", program="revoke_user"),
-            Contender(name=OURS, side="ours", program="revoke_user"),
-            Contender(name=LIMIT, side="ours", program="revoke_user_by_hand"),
-        ),
+        contenders=_by_set("revoke_user"),
+    ),
+    "migrate_scopes": Case(
+        title="replacing a scope in half of the access tokens; peer: a loop over save()",
+        mix="scopes",
+        contenders=_by_set("migrate_scopes"),
+        provider={"SCOPES": {"read": "Read", "write": "Write", "new": "New"}},
+    ),
+    "clean_up_applications": Case(
+        title="removing the unused half of the applications, a hundred tokens each; peer: a loop over delete()",
+        mix="applications",
+        contenders=_by_set("clean_up_applications"),
     ),
     "client_credentials": Case(
         title="token endpoint, client credentials, secret as generated by default",
@@ -110,7 +183,7 @@ CASES = {
     "client_credentials_plain": Case(
         title="token endpoint, client credentials, secret not hashed",
         mix="everyday",
-        contenders=_requests("client_credentials_plain"),
+        contenders=_requests("client_credentials_plain", against_authlib=True),
         unit="requests/s",
     ),
     "code": Case(

@@ -75,6 +75,26 @@ ONE_USER = f"""
 """
 """All tokens live and with a refresh token: `n` of user 1, a tenth of that of others."""
 
+SCOPES = f"""
+{ACCESS_TOKEN} i, md5(i::text), encode(sha256(i::text::bytea), 'hex'), now() + interval '10 hours',
+  CASE WHEN i % 2 = 0 THEN 'read old write' ELSE 'read write' END, {OWNER}, now(), now(), '[]', NULL, NULL
+  FROM generate_series(1, {{n}}) i;
+"""
+"""All tokens live, half of them with the scope `old`."""
+
+APPLICATIONS = f"""
+INSERT INTO oauth2_provider_application (id, client_id, redirect_uris, client_type, authorization_grant_type,
+  client_secret, name, skip_authorization, created, updated, algorithm, post_logout_redirect_uris,
+  hash_client_secret, allowed_origins, registration_source)
+SELECT i, 'client' || i, '', 'confidential', 'authorization-code', '', 'app' || i, false,
+  now() - interval '2 years', now(), '', '', true, '', 'manual' FROM generate_series(201, {{n}} / 100) i;
+{ACCESS_TOKEN} i, md5(i::text), encode(sha256(i::text::bytea), 'hex'),
+  now() + CASE WHEN i % 2 = 0 THEN interval '-200 days' ELSE interval '10 hours' END, 'read',
+  i % ({{n}} / 100) + 1, i % 10000 + 1, now() + CASE WHEN i % 2 = 0 THEN interval '-201 days' ELSE interval '0' END,
+  now(), '[]', NULL, NULL FROM generate_series(1, {{n}}) i;
+"""
+"""A hundred tokens an application, and half of the applications unused for 200 days."""
+
 SEQUENCES = """
 SELECT setval(pg_get_serial_sequence(name, 'id'), 1000000000) FROM unnest(ARRAY['oauth2_provider_accesstoken',
   'oauth2_provider_refreshtoken', 'oauth2_provider_idtoken', 'oauth2_provider_grant',
@@ -86,6 +106,8 @@ MIXES = {
     "everyday": OWNERS + EVERYDAY,
     "nothing": OWNERS + EVERYDAY,
     "one_user": OWNERS + ONE_USER,
+    "scopes": OWNERS + SCOPES,
+    "applications": OWNERS + APPLICATIONS,
 }
 
 

@@ -43,7 +43,7 @@ class Result:
         if name not in medians or name == OURS:
             return None
         quotient = medians[name] / medians[OURS]
-        return quotient if self.case.unit == "s" else 1 / quotient
+        return 1 / quotient if self.case.unit == "requests/s" else quotient
 
     def statements(self, name: str) -> float:
         """Return the statements of a turn; of one request where requests are counted."""
@@ -51,9 +51,9 @@ class Result:
         return float(turn["statements"]) / turn["rows"].get("requests", 1)
 
     def _value(self, turn: dict[str, Any]) -> float:
-        if self.case.unit == "s":
-            return float(turn["seconds"])
-        return float(turn["rows"]["requests"] / turn["seconds"])
+        if self.case.unit == "requests/s":
+            return float(turn["rows"]["requests"] / turn["seconds"])
+        return float(turn["milliseconds"] if self.case.unit == "ms" else turn["seconds"])
 
     def as_dict(self) -> dict[str, Any]:
         return {

@@ -58,6 +58,10 @@ class Server:
             for statement in filter(str.strip, script.split(";")):
                 connection.execute(statement.encode())
 
+    def settle(self, name: str) -> None:
+        """Bring the planner's knowledge of database `name` up to date."""
+        self.execute(name, "VACUUM ANALYZE")
+
     def count_rows(self, name: str, tables: tuple[str, ...]) -> dict[str, int]:
         """Return the rows in each of the provider's `tables` of database `name`."""
         counts = {}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def migrate(side: str, database: dict[str, Any]) -> None:
 
 def _run(side: str, arguments: list[str], database: dict[str, Any], provider: dict[str, Any]) -> str:
     done = subprocess.run(
-        [str(_python(side)), "-m", *arguments],
+        [str(_python(side, database["ENGINE"])), "-m", *arguments],
         cwd=HERE,
         env={
             **{
@@ -64,5 +65,7 @@ def _run(side: str, arguments: list[str], database: dict[str, Any], provider: di
 
 
 @cache
-def _python(side: str) -> Path:
-    return peer_python() if side == "peer" else Path(sys.executable)
+def _python(side: str, backend: str) -> Path:
+    if side != "peer":
+        return Path(sys.executable)
+    return peer_python(f"mysqlclient=={version('mysqlclient')}") if "mysql" in backend else peer_python()

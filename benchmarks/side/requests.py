@@ -154,7 +154,19 @@ def select_and_insert(number: int) -> Iterator[Environ]:
         yield post("/select-and-insert/", client_id=client.application.client_id)
 
 
+def authlib(number: int) -> Iterator[Environ]:
+    from side.authlib_site.models import OAuth2Client
+    from side.authlib_site.views import make_tables
+
+    make_tables()
+    OAuth2Client.objects.create(user_id=1, client_id="client", client_secret="secret", scope=SCOPE)
+    credentials = base64.b64encode(b"client:secret").decode()
+    for _ in range(number):
+        yield post("/authlib/token/", f"Basic {credentials}", grant_type="client_credentials", scope=SCOPE)
+
+
 KINDS = {
+    "authlib": authlib,
     "client_credentials": client_credentials,
     "client_credentials_plain": client_credentials_plain,
     "code": code,

@@ -17,11 +17,13 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "oauth2_provider",
 ]
-if find_spec("maintenance"):
-    INSTALLED_APPS += ["django_celery_beat", "maintenance"]
+IS_OURS = find_spec("maintenance") is not None
+if IS_OURS:
+    INSTALLED_APPS += ["django_celery_beat", "maintenance", "side.authlib_site"]
 MIDDLEWARE: list[str] = []
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 DATABASES = {"default": {**json.loads(os.environ["BENCHMARK_DATABASE"]), "CONN_MAX_AGE": None}}
 OAUTH2_PROVIDER = json.loads(os.environ.get("BENCHMARK_PROVIDER", "{}"))
 CELERY_BROKER_URL = "memory://"
+MIGRATION_MODULES = {"authlib_site": None}
 LOGGING_CONFIG = None

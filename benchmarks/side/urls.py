@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path
 from django.utils import timezone
@@ -43,3 +44,7 @@ urlpatterns = [
     path("one-select/", one_select),
     path("select-and-insert/", select_and_insert),
 ]
+if settings.IS_OURS:
+    from side.authlib_site.views import token
+
+    urlpatterns.append(path("authlib/token/", token))
