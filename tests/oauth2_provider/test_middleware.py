@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.contrib.auth import authenticate, get_user_model
+from django.contrib.auth import aauthenticate, authenticate, get_user_model
 from django.test import AsyncClient, Client, RequestFactory
 from django.utils import timezone
 
@@ -130,6 +130,11 @@ def test_the_backend_answers_for_a_request_alone(store_token: Store, rf: Request
     request = rf.get("/", headers=BEARER)
     assert authenticate(request=request) == user
     assert OAuth2Backend().authenticate(None) is None
+
+
+def test_the_backend_answers_in_async_code_too(store_token: Store, rf: RequestFactory, user: Any) -> None:
+    store_token()
+    assert async_to_sync(aauthenticate)(request=rf.get("/", headers=BEARER)) == user
 
 
 def test_a_cookie_alone_authenticates_nobody(store_token: Store, rf: RequestFactory) -> None:

@@ -17,13 +17,16 @@ django.setup()
 
 from django.contrib.auth.models import User  # noqa: E402
 from django.core.management import call_command  # noqa: E402
-from django.test import Client  # noqa: E402
+from django.http import HttpResponse  # noqa: E402
+from django.test import Client, RequestFactory  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from maintenance.models import RunStatus, Trigger  # noqa: E402
 from maintenance.runner import run_here  # noqa: E402
 from maintenance.runs import request_run  # noqa: E402
 from oauth2_provider import models as provider  # noqa: E402
+from oauth2_provider.decorators import protected_resource  # noqa: E402
+from oauth2_provider.middleware import OAuth2ExtraTokenMiddleware  # noqa: E402
 
 
 def main() -> None:
@@ -64,6 +67,7 @@ def use_models() -> dict:
     if left != [0, 0, 0, 0]:
         raise SystemExit(f"left behind: {left}")
     use_pages(owner)
+    guard_a_resource(owner)
     work_on_users_tokens(owner)
     rows = (application, id_token, access_token, refresh_token, grant, device_grant, request)
     return {type(row).__name__: type(row) for row in rows}
@@ -91,6 +95,30 @@ def use_pages(owner: dict) -> None:
     for row in (made, access_token):
         if type(row).objects.filter(pk=row.pk).exists():
             raise SystemExit(f"still there: {row}")
+
+
+def guard_a_resource(owner: dict) -> None:
+    """Register a client from the command line, and let its token in where a decorator and the middleware ask."""
+    call_command("createapplication", "confidential", "client-credentials", name="Nightly", stdout=StringIO())
+    nightly = provider.get_application_model().objects.get(name="Nightly")
+    access_token = provider.get_access_token_model().objects.create(
+        token="nightly",
+        scope="read",
+        expires=timezone.now() + timedelta(days=1),
+        user=owner["user"],
+        application=nightly,
+    )
+    request = RequestFactory().get("/", headers={"authorization": "Bearer nightly"})
+    answer = OAuth2ExtraTokenMiddleware(protected_resource(scopes=["read"])(lambda request: HttpResponse()))(
+        request
+    )
+    if (answer.status_code, request.access_token, request.resource_owner) != (
+        200,
+        access_token,
+        owner["user"],
+    ):
+        raise SystemExit(f"not let in: {answer.status_code}")
+    nightly.delete()
 
 
 def work_on_users_tokens(owner: dict) -> None:
