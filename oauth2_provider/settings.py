@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -419,8 +420,14 @@ class OAuth2ProviderSettings:
         return list(servers) if servers else [self.oauth2_authorization_server_issuer(request)]
 
     def oauth2_resource_metadata_url(self, request: Any) -> str:
-        """Return where the RFC 9728 document of this resource is."""
-        return _http_request(request).build_absolute_uri(reverse("oauth2_provider:oauth-resource-metadata"))
+        """Return where the RFC 9728 document of this resource is: in the path form where its identifier has a path."""
+        path = urlsplit(self.oauth2_resource_identifier(request)).path.strip("/")
+        url = (
+            reverse("oauth2_provider:oauth-resource-metadata-path", args=[unquote(path)])
+            if path
+            else reverse("oauth2_provider:oauth-resource-metadata")
+        )
+        return _http_request(request).build_absolute_uri(url)
 
 
 def _http_request(request: Any) -> HttpRequest:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..bcp import bcp_compliant
 from ..settings import oauth2_settings
 
@@ -21,3 +23,13 @@ def supported_grant_types() -> list[str]:
 def supported_auth_methods() -> list[str]:
     """Return the values of token_endpoint_auth_method that a client may register, "none" among them."""
     return [*oauth2_settings.OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED, "none"]
+
+
+def assertion_algorithms(methods: Iterable[str]) -> list[str]:
+    """Return the algorithms of client assertions that go with the ways to authenticate `methods` (RFC 7523)."""
+    names = {
+        "client_secret_jwt": "CLIENT_ASSERTION_CLIENT_SECRET_JWT_ALGS",
+        "private_key_jwt": "CLIENT_ASSERTION_PRIVATE_KEY_JWT_ALGS",
+    }
+    used = [names[method] for method in methods if method in names]
+    return list(dict.fromkeys(algorithm for name in used for algorithm in getattr(oauth2_settings, name)))

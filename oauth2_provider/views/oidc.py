@@ -36,7 +36,11 @@ from ..http import OAuth2ResponseRedirect
 from ..models import get_application_model
 from ..oauth2_validators.openid_requests import supported_prompts
 from ..settings import oauth2_settings
-from .metadata import ServerMetadataViewMixin, bcp_filter_response_types
+from .metadata import (
+    ServerMetadataViewMixin,
+    bcp_filter_response_types,
+    token_endpoint_authentication,
+)
 from .mixins import OAuthLibMixin, OIDCLogoutOnlyMixin, OIDCOnlyMixin
 from .responses import with_parameter
 
@@ -59,7 +63,7 @@ class ConnectDiscoveryInfoView(OIDCOnlyMixin, ServerMetadataViewMixin, View):
             ),
             "subject_types_supported": self._subject_types(),
             "id_token_signing_alg_values_supported": signing_keys.signing_algorithms(),
-            "token_endpoint_auth_methods_supported": [*methods, "none"],
+            **token_endpoint_authentication(methods),
             "claim_types_supported": ["normal"],
             "claims_supported": validator.get_discovery_claims(request),
             "claims_parameter_supported": True,
