@@ -124,6 +124,10 @@ class OAuthLibCore:
         """Answer a device authorization request (RFC 8628 section 3.1): headers, body, status."""
         return self._answer(request, self.server.create_device_authorization_response)[1:]
 
+    def create_pushed_authorization_response(self, request: HttpRequest) -> Response:
+        """Answer a pushed authorization request (RFC 9126 section 2): headers, body, status."""
+        return self._answer(request, self.server.create_pushed_authorization_response)[1:]
+
     def create_token_response(self, request: HttpRequest) -> tuple[str, dict[str, str], str, int]:
         """Answer a token request (RFC 6749 section 3.2): URI, headers, body, status."""
         create, extra_credentials = self.server.create_token_response, self._get_extra_credentials(request)

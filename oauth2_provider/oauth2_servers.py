@@ -1,6 +1,6 @@
-"""What oauthlib's servers lack: ID tokens of the device flow, device authorization, grants of the site's own.
+"""What oauthlib's servers lack: device authorization, ID tokens in it, pushed requests, grants of the site's own.
 
-RFC 8628, RFC 6749 section 4.5.
+RFC 8628, RFC 9126, RFC 6749 section 4.5.
 """
 
 from __future__ import annotations
@@ -8,9 +8,15 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from oauthlib.common import Request, generate_token
-from oauthlib.oauth2 import InvalidRequestError, TemporarilyUnavailableError, UnauthorizedClientError
+from oauthlib.oauth2 import (
+    InvalidRequestError,
+    OAuth2Error,
+    TemporarilyUnavailableError,
+    UnauthorizedClientError,
+)
 from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
 from oauthlib.oauth2.rfc6749.grant_types.base import GrantTypeBase
 from oauthlib.oauth2.rfc6749.utils import scope_to_list
@@ -20,11 +26,17 @@ from oauthlib.openid.connect.core.grant_types.base import GrantTypeBase as OpenI
 from .extension_grants import Authorization, ExtensionGrant, ExtensionGrantError, ExtensionGrantRequest
 from .extension_grants import extension_grants as find_extension_grants
 from .flows.device import NoUserCodeLeft, normalised_user_code, unused_user_code
-from .models import DeviceCodeResponse, DeviceRequest, create_device_grant
+from .models import (
+    DeviceCodeResponse,
+    DeviceRequest,
+    create_device_grant,
+    create_pushed_authorization_request,
+)
 from .settings import oauth2_settings
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", "Pragma": "no-cache"}
+ABOUT_THE_USER = {"prompt", "id_token_hint"}
 CREDENTIALS = {"client_id", "client_secret", "client_assertion", "client_assertion_type"}
 
 
@@ -152,6 +164,60 @@ class DeviceAuthorizationServer:
         )
         create_device_grant(asked, replace(answer, user_code=normalised_user_code(user_code) or user_code))
         return answer
+
+
+class PushedAuthorizationServer:
+    """The pushed authorization request endpoint (RFC 9126 section 2): checks as the authorization endpoint would."""
+
+    def __init__(self, server: Any) -> None:
+        """Take the server of the authorization endpoint."""
+        self.server = server
+        self.request_validator = server.request_validator
+
+    def create_pushed_authorization_response(
+        self, uri: str, http_method: str = "POST", body: Any = None, headers: Any = None
+    ) -> tuple[dict[str, str], str, int]:
+        """Return headers, body and status of the answer (section 2.2)."""
+        try:
+            return self._push(uri, http_method, body, headers)
+        except OAuth2Error as error:
+            error.state = None  # which is for redirects; section 2.3 has errors as the token endpoint's
+            raise
+
+    def _push(self, uri: str, http_method: str, body: Any, headers: Any) -> tuple[dict[str, str], str, int]:
+        request: Any = Request(uri, http_method, body, headers)  # type: ignore[arg-type]
+        if request.uri_query:
+            raise InvalidRequestError(description="URL query parameters are not allowed", request=request)
+        GrantTypeBase(self.request_validator).validate_client_authentication(request)
+        parameters = _authorization_parameters(request)
+        self._validate(uri, request.client.client_id, parameters, headers)
+        pushed = create_pushed_authorization_request(request.client.client_id, parameters)
+        lifetime = int(oauth2_settings.PAR_REQUEST_URI_LIFETIME_SECONDS)
+        content = {"request_uri": pushed.request_uri, "expires_in": lifetime}
+        return dict(HEADERS), json.dumps(content), 201
+
+    def _validate(self, uri: str, client_id: str, parameters: dict[str, Any], headers: Any) -> None:
+        """Raise what the authorization endpoint would answer; who the user is, is asked there (section 2.1)."""
+        asked = {name: value for name, value in parameters.items() if name not in ABOUT_THE_USER}
+        query = urlencode({**asked, "client_id": client_id}, doseq=True)
+        self.request_validator.django_request.is_pushed = True
+        self.server.validate_authorization_request(f"{uri}?{query}", "GET", "", headers)
+
+
+def _authorization_parameters(request: Any) -> dict[str, str | list[str]]:
+    """Return the parameters to keep, `resource` as a list. Raises invalid_request for a request URI (section 2.1)."""
+    parameters: dict[str, Any] = {}
+    for name, value in request.decoded_body:
+        if name == "resource":
+            parameters.setdefault(name, []).append(value)
+        elif name not in CREDENTIALS:
+            parameters[name] = value
+    if "request_uri" in parameters:
+        raise InvalidRequestError(description="request_uri cannot be pushed.", request=request)
+    if "request" in parameters:
+        error, description = "request_not_supported", "Request objects are not supported."
+        raise CustomOAuth2Error(error, description=description, request=request)
+    return parameters
 
 
 def _complete(user_code: str) -> str | None:

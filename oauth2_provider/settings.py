@@ -134,11 +134,12 @@ DEFAULTS: dict[str, Any] = {
     # -- JWT client authentication (RFC 7523)
     "CLIENT_ASSERTION_LEEWAY": 60,  # seconds
     "CLIENT_ASSERTION_MAX_LIFETIME": 300,  # seconds
-    "CLIENT_ASSERTION_ACCEPTED_AUDIENCES": None,
+    "CLIENT_ASSERTION_ACCEPTED_AUDIENCES": None,  # values of aud; None: the issuer and the endpoints of this server
     "CLIENT_ASSERTION_PRIVATE_KEY_JWT_ALGS": [
         f"{family}{bits}" for family in ("RS", "ES", "PS") for bits in (256, 384, 512)
     ],
     "CLIENT_ASSERTION_CLIENT_SECRET_JWT_ALGS": ["HS256", "HS384", "HS512"],
+    "CLIENT_ASSERTION_JWKS_FETCHER": "oauth2_provider.safe_fetch.SafeFetcher",
     "CLIENT_ASSERTION_JWKS_CACHE_TIMEOUT": 3600,  # seconds
     "CLIENT_ASSERTION_JWKS_FETCH_TIMEOUT_SECONDS": 5,
     "CLIENT_ASSERTION_JWKS_MAX_SIZE": 65536,  # bytes
@@ -239,6 +240,7 @@ IMPORT_STRINGS = (
     "OAUTH_DEVICE_USER_CODE_GENERATOR",
     "OAUTH_PRE_TOKEN_VALIDATION",
     "EXTENSION_GRANTS",
+    "CLIENT_ASSERTION_JWKS_FETCHER",
     "SCOPES_BACKEND_CLASS",
     "APPLICATION_ADMIN_CLASS",
     "ACCESS_TOKEN_ADMIN_CLASS",

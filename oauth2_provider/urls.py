@@ -41,6 +41,7 @@ base_urlpatterns = [
     path("token/", views.TokenView.as_view(), name="token"),
     path("revoke_token/", views.RevokeTokenView.as_view(), name="revoke-token"),
     path("introspect/", views.IntrospectTokenView.as_view(), name="introspect"),
+    path("par/", views.PushedAuthorizationRequestView.as_view(), name="pushed-authorization-request"),
     path("device-authorization/", views.DeviceAuthorizationView.as_view(), name="device-authorization"),
     path("device/", views.DeviceUserCodeView.as_view(), name="device"),
     path(

@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
+from oauthlib.oauth2 import InvalidRequestError
 
 from ..bcp import bcp_compliant
+from ..flows import pushed_requests
 from ..models import get_grant_model
 from ..scopes import get_scopes_backend
 from ..settings import oauth2_settings
@@ -37,6 +39,7 @@ class AuthorizationHooks:
     ) -> bool:
         """Tell whether the client may use `response_type`; the request's other parameters are checked here too."""
         check_authorization_request(request)
+        self._check_pushed(request)
         check_openid_request(request)
         pkce.check_challenge(request)
         self._check_and_set_request_resource(request)
@@ -45,6 +48,13 @@ class AuthorizationHooks:
         if response_type == "code":
             return client.allows_grant_type(client.GRANT_AUTHORIZATION_CODE, client.GRANT_OPENID_HYBRID)
         return self._validate_implicit_response_type(response_type, client)
+
+    def _check_pushed(self, request: Any) -> None:
+        """Refuse a request that its client had to push (RFC 9126 section 5)."""
+        is_pushed = getattr(getattr(self, "django_request", None), "is_pushed", False)
+        if not is_pushed and pushed_requests.must_push(request.client):
+            description = "The client must push its authorization requests."
+            raise InvalidRequestError(description=description, request=request)
 
     def _validate_implicit_response_type(self, response_type: str, client: Any) -> bool:
         """Tell whether the client may get tokens from the authorization endpoint (RFC 9700 section 2.1.2)."""

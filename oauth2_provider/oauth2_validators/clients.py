@@ -14,11 +14,12 @@ from ..flows.client_secrets import find_presented_secret
 from ..hashers import check_client_secret, costs_password_hash, hash_client_secret, needs_upgrade, waste_time
 from ..models import get_application_model
 from ..models.lookup import find
+from .assertions import AssertionHooks
 from .requests import kept
 
 
-class ClientHooks:
-    """Loads the client once, and authenticates it by HTTP Basic or by the request body."""
+class ClientHooks(AssertionHooks):
+    """Loads the client once, and authenticates it by HTTP Basic, by the request body or by an assertion."""
 
     def _load_application(self, client_id: str | None, request: Any) -> Any:
         """Return the client `client_id`, usable, kept as `request.client`; None where there is none."""
@@ -95,7 +96,7 @@ class ClientHooks:
 
     def client_authentication_required(self, request: Any, *args: Any, **kwargs: Any) -> bool:
         """Tell whether this client must authenticate: it is confidential, or it tries to (RFC 6749 section 6)."""
-        if self._extract_basic_auth(request) or request.client_secret:
+        if self._extract_basic_auth(request) or request.client_secret or self._has_assertion(request):
             return True
         application = self._load_application(request.client_id, request)
         if application is None:
@@ -104,6 +105,10 @@ class ClientHooks:
 
     def authenticate_client(self, request: Any, *args: Any, **kwargs: Any) -> bool:
         """Authenticate a confidential client, by one method (RFC 6749 section 2.3: not more than one)."""
+        if self._has_assertion(request):
+            if self._extract_basic_auth(request) or request.client_secret:
+                return False
+            return self._authenticate_assertion(request)
         if self._extract_basic_auth(request):
             if request.client_secret:
                 return False

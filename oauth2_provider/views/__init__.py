@@ -35,6 +35,7 @@ from .generic import (
 from .introspect import IntrospectTokenView
 from .metadata import OAuthProtectedResourceMetadataView, OAuthServerMetadataView
 from .oidc import ConnectDiscoveryInfoView, JwksInfoView, RPInitiatedLogoutView, UserInfoView
+from .par import PushedAuthorizationRequestView
 from .token import AuthorizedTokenDeleteView, AuthorizedTokensListView
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "OAuthServerMetadataView",
     "ProtectedResourceMetadataView",
     "ProtectedResourceView",
+    "PushedAuthorizationRequestView",
     "RPInitiatedLogoutView",
     "ReadWriteScopedProtectedResourceMetadataView",
     "ReadWriteScopedResourceView",

@@ -36,6 +36,7 @@ from .mixins import (
     ThrottledEndpointMixin,
     find_issuer,
 )
+from .par import PushedRequestMixin
 from .prompts import PromptsMixin
 from .responses import FORM_POST, answer_of, carry_over, destination, posted_by_form, with_parameter
 
@@ -63,7 +64,7 @@ SIGNED = (
 @login_exempt
 @method_decorator(xframe_options_deny, name="dispatch")
 @method_decorator(never_cache, name="dispatch")
-class BaseAuthorizationView(LoginRequiredMixin, OAuthLibMixin, View):
+class BaseAuthorizationView(PushedRequestMixin, LoginRequiredMixin, OAuthLibMixin, View):
     """What the authorization endpoint's views share: the redirect, and errors on the way there."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -82,6 +83,7 @@ class BaseAuthorizationView(LoginRequiredMixin, OAuthLibMixin, View):
 
     def redirect(self, redirect_to: str, application: Any) -> OAuth2ResponseRedirect:
         """Send the user agent to the client, with `iss` where the site has it (RFC 9207 section 2)."""
+        self.is_answered = True
         if application is None:
             allowed_schemes = oauth2_settings.ALLOWED_REDIRECT_URI_SCHEMES
         else:
