@@ -28,11 +28,11 @@ def make_client_assertion(
     """Return a JWT by which `client_id` authenticates once, within `lifetime` seconds, at the server `audience`.
 
     Send it as `client_assertion`, with CLIENT_ASSERTION_TYPE as `client_assertion_type`. `key` is a private key, as a
-    JWK or PEM; for HS256 and its like the client secret. The header names `kid`, or the key's own. Raises ValueError
+    JWK or PEM; for HS256 and its like the client secret. The header names `kid`, or that of a JWK. Raises ValueError
     for a key that cannot be read.
     """
-    signing_key = _signing_key(key, alg)
-    header = {"alg": alg, "typ": "JWT", "kid": kid or signing_key.get("kid")}
+    signing_key, own_kid = _signing_key(key, alg)
+    header = {"alg": alg, "typ": "JWT", "kid": kid or own_kid}
     now = int(time.time())
     claims = {
         "iss": client_id,
@@ -49,14 +49,16 @@ def make_client_assertion(
     return str(token.serialize())
 
 
-def _signing_key(key: jwk.JWK | Mapping[str, Any] | str | bytes, alg: str) -> jwk.JWK:
+def _signing_key(key: jwk.JWK | Mapping[str, Any] | str | bytes, alg: str) -> tuple[jwk.JWK, str | None]:
+    """Return the key, and the name that its owner gave it: a PEM has none, whatever jwcrypto calls it."""
     if isinstance(key, jwk.JWK):
-        return key
+        return key, key.get("kid")
     if isinstance(key, Mapping):
-        return jwk.JWK(**key)
+        return jwk.JWK(**key), key.get("kid")
     text = key.decode() if isinstance(key, bytes) else key
     if alg.startswith("HS"):
-        return jwk.JWK(kty="oct", k=base64url_encode(text))
+        return jwk.JWK(kty="oct", k=base64url_encode(text)), None
     if text.lstrip().startswith("{"):
-        return jwk.JWK.from_json(text)
-    return jwk.JWK.from_pem(text.encode())
+        named = jwk.JWK.from_json(text)
+        return named, named.get("kid")
+    return jwk.JWK.from_pem(text.encode()), None

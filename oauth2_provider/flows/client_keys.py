@@ -78,9 +78,9 @@ def _parsed(document: str | None) -> list[jwk.JWK]:
 
 
 def _named(keys: list[jwk.JWK], kid: str | None) -> list[jwk.JWK]:
-    """Return the signing keys that `kid` may mean: that key, or all where it is not said (RFC 7515 section 4.1.4)."""
+    """Return the signing keys that `kid` may mean (RFC 7515 section 4.1.4): keys need no name, nor need headers."""
     signing = [key for key in keys if key.get("use") in (None, "sig")]
-    return signing if kid is None else [key for key in signing if key.get("kid") == kid]
+    return signing if kid is None else [key for key in signing if key.get("kid") in (None, kid)]
 
 
 def _key(kind: str, uri: str) -> str:

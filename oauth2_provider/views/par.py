@@ -76,9 +76,8 @@ class PushedRequestMixin:
             description = (
                 "The request is too old, was used, or was never made. Start again at the application."
             )
-            return self.error_response(
-                FatalClientError(error=InvalidRequestURIError(description=description))
-            )  # type: ignore[attr-defined]
+            error = FatalClientError(error=InvalidRequestURIError(description=description))
+            return self.error_response(error)  # type: ignore[attr-defined]
         _keep(request, request_uri, client_id, parameters)
         request.GET = pushed_requests.as_query(client_id, parameters)  # type: ignore[assignment]
         request.is_pushed = True  # type: ignore[attr-defined]
