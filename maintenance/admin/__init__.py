@@ -15,6 +15,7 @@ from django.contrib.auth import get_user_model
 from oauth2_provider.models import get_application_model
 
 from .archive import ArchivedApplicationAdmin, ProtectedApplicationAdmin
+from .audit import AuditAdmin
 from .dashboard import DashboardAdmin
 from .extend import extend_later
 from .inactive_applications import ApplicationsThatRest
@@ -24,6 +25,7 @@ from .schedules import SchedulesInWords
 
 __all__ = [
     "ArchivedApplicationAdmin",
+    "AuditAdmin",
     "DashboardAdmin",
     "ProtectedApplicationAdmin",
     "RunAdmin",
