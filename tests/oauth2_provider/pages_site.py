@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
 
 from tests.urls import urlpatterns as suite_urlpatterns
 
@@ -26,6 +27,7 @@ def strict_policy(
     return respond
 
 
+@csrf_exempt
 def callback(request: HttpRequest) -> HttpResponse:
     """Where clients have the user sent back to."""
     return HttpResponse("<!DOCTYPE html><html lang='en'><title>Back at the client</title>")
