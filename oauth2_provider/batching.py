@@ -223,7 +223,10 @@ def estimated_count(rows: QuerySet[Any], *, at_most: int) -> int:
     vendor = connections[rows.db].vendor
     if vendor not in ("postgresql", "mysql"):
         return counted_up_to(rows, at_most)
-    plan = json.loads(rows.order_by().values("pk").explain(format="json"))
+    text = rows.order_by().values("pk").explain(format="json")
+    if not text:  # a condition that cannot be met, such as `pk__in=[]`
+        return 0
+    plan = json.loads(text)
     guess = plan[0]["Plan"]["Plan Rows"] if vendor == "postgresql" else _rows_examined(plan)
     return min(int(guess), at_most)
 

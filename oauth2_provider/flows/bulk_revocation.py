@@ -19,7 +19,7 @@ from django.db.models.functions import Coalesce
 from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 
-from ..batching import IsAnyOf, Walk, Window, counted_up_to, in_chunks, with_retries
+from ..batching import IsAnyOf, Walk, Window, atomically, counted_up_to, in_chunks, with_retries
 from ..models import (
     get_access_token_model,
     get_application_model,
@@ -33,6 +33,8 @@ from ..models.deletion import delete_rows, postgresql, slow_path_reasons
 from ..models.refresh_token import AbstractRefreshToken
 
 COUNTED_AT_MOST = 1_000_000
+SELECTED_AT_ONCE = 500
+"""Rows of a selection that one transaction ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +117,16 @@ def revoke_refresh_tokens(rows: QuerySet[Any]) -> Counter[str]:
     return _revoke_in_steps(rows)
 
 
+def revoke_selected_refresh_tokens(rows: QuerySet[Any]) -> Counter[str]:
+    """Revoke `rows`, refresh tokens of any queryset, in short transactions; returns the rows ended by table."""
+    return _end_selected(rows, revoke_refresh_tokens)
+
+
+def revoke_selected_access_tokens(rows: QuerySet[Any]) -> Counter[str]:
+    """Revoke `rows`, access tokens of any queryset, each with the refresh token that came with it, likewise."""
+    return _end_selected(rows, _end_with_refresh_tokens)
+
+
 def revocation_slow_path_reasons() -> list[str]:
     """Return why tokens must be revoked one by one; empty where a statement may do it."""
     refresh_token, access_token = get_refresh_token_model(), get_access_token_model()
@@ -125,6 +137,26 @@ def revocation_slow_path_reasons() -> list[str]:
         if model.revoke is not stock.revoke or model.save is not models.Model.save:
             reasons.append(f"{model._meta.label} overrides revoke() or save()")
     return reasons
+
+
+def _end_selected(rows: QuerySet[Any], end: Callable[[QuerySet[Any]], Counter[str]]) -> Counter[str]:
+    """End `rows` in the order of their keys. A transaction that loses a race for locks is run again."""
+    model, counts = rows.model, Counter[str]()
+    using = router.db_for_write(model)
+    selected = rows.using(using).order_by("pk").values_list("pk", flat=True)
+    keys = list(selected[:SELECTED_AT_ONCE])
+    while keys:
+        chosen = model._base_manager.using(using).filter(pk__in=keys).order_by()
+        counts.update(atomically(partial(end, chosen), using=using))
+        keys = list(selected.filter(pk__gt=keys[-1])[:SELECTED_AT_ONCE])
+    return counts
+
+
+def _end_with_refresh_tokens(rows: QuerySet[Any]) -> Counter[str]:
+    holders = get_refresh_token_model()._base_manager.using(rows.db).order_by()
+    return revoke_refresh_tokens(holders.filter(access_token__in=rows.values("pk"))) + _end_access_tokens(
+        rows
+    )
 
 
 def _windows(stage: RevocationStage, size: int) -> Iterator[Callable[[], Counter[str]]]:

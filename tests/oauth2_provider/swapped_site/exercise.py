@@ -27,6 +27,7 @@ from maintenance.runs import request_run  # noqa: E402
 from oauth2_provider import models as provider  # noqa: E402
 from oauth2_provider.decorators import protected_resource  # noqa: E402
 from oauth2_provider.middleware import OAuth2ExtraTokenMiddleware  # noqa: E402
+from oauth2_provider.flows import client_secrets  # noqa: E402
 
 
 def main() -> None:
@@ -68,6 +69,7 @@ def use_models() -> dict:
         raise SystemExit(f"left behind: {left}")
     use_pages(owner)
     guard_a_resource(owner)
+    use_admin(owner)
     work_on_users_tokens(owner)
     rows = (application, id_token, access_token, refresh_token, grant, device_grant, request)
     return {type(row).__name__: type(row) for row in rows}
@@ -119,6 +121,40 @@ def guard_a_resource(owner: dict) -> None:
     ):
         raise SystemExit(f"not let in: {answer.status_code}")
     nightly.delete()
+
+
+def use_admin(owner: dict) -> None:
+    """Look at each model in the admin, change an application, give it a secret, revoke a token."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("admin"))
+    access_token = provider.get_access_token_model().objects.create(
+        token="revoked", expires=timezone.now() + timedelta(days=1), **owner
+    )
+    client_secret = client_secrets.add_client_secret(owner["application"], name="another").row
+    models = {
+        model: f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        for model in (
+            provider.get_application_model(),
+            type(access_token),
+            provider.get_refresh_token_model(),
+            provider.get_id_token_model(),
+            provider.get_grant_model(),
+            provider.get_device_grant_model(),
+            provider.get_par_request_model(),
+        )
+    }
+    pages = [client.get(path, {"q": term}) for path in models.values() for term in ("", "ann")]
+    for model, path in models.items():
+        pages += [client.get(f"{path}{row.pk}/change/") for row in model.objects.all()]
+    chosen = {"action": "revoke_tokens", "_selected_action": [access_token.pk]}
+    pages.append(client.post(models[type(access_token)], chosen, follow=True))
+    pages.append(client.get(f"{models[type(owner['application'])]}{owner['application'].pk}/delete/"))
+    statuses = {page.status_code for page in pages}
+    if statuses != {200}:
+        raise SystemExit(f"admin: {statuses}")
+    if type(access_token).objects.filter(pk=access_token.pk).exists():
+        raise SystemExit("not revoked in the admin")
+    client_secrets.revoke_client_secret(client_secret)
 
 
 def work_on_users_tokens(owner: dict) -> None:

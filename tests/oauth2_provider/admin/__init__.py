@@ -1,0 +1,3 @@
+"""The Django admin."""
+
+from __future__ import annotations

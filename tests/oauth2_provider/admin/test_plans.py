@@ -1,0 +1,154 @@
+"""The admin's pages on tables too big to be read: nothing counts them, nothing reads them from end to end."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.paginator import EmptyPage
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from oauth2_provider.admin import paging
+from oauth2_provider.admin.paging import EstimatingPaginator
+from oauth2_provider.models import AccessToken, Application, token_checksum
+from tests.databases import EngineDatabase
+from tests.engines import on_every_engine, on_postgresql
+from tests.oauth2_provider.credentials import make_client
+
+ROWS = 60_000
+FILL = {
+    "auth_user": """
+        INSERT INTO auth_user (id, username, password, is_superuser, first_name, last_name, email, is_staff,
+            is_active, date_joined)
+        SELECT n, 'user-' || n, '', false, '', '', 'user-' || n || '@x.example', false, true, now()
+        FROM generate_series(1000, 1000 + {rows} / 10) n""",
+    "oauth2_provider_idtoken": """
+        INSERT INTO oauth2_provider_idtoken (id, jti, expires, scope, created, updated, user_id, application_id)
+        SELECT n, gen_random_uuid(), {expires}, '', now(), now(), {user}, {application}
+        FROM generate_series(1, {rows}) n""",
+    "oauth2_provider_accesstoken": """
+        INSERT INTO oauth2_provider_accesstoken (id, token, token_checksum, expires, scope, resource, created,
+            updated, user_id, application_id, id_token_id)
+        SELECT n, 'token-' || n, {checksum}, {expires}, 'read', '[]', now(), now(), {user}, {application}, n
+        FROM generate_series(1, {rows}) n""",
+    "oauth2_provider_refreshtoken": """
+        INSERT INTO oauth2_provider_refreshtoken (id, token, token_checksum, resource, created, updated, revoked,
+            user_id, application_id, access_token_id)
+        SELECT n, 'token-' || n, {checksum}, '[]', now(), now(), CASE WHEN n % 2 = 0 THEN now() END, {user},
+            {application}, n
+        FROM generate_series(1, {rows}) n""",
+    "oauth2_provider_grant": """
+        INSERT INTO oauth2_provider_grant (id, code, expires, redirect_uri, scope, created, updated,
+            code_challenge, code_challenge_method, nonce, claims, resource, token_checksum, user_id,
+            application_id)
+        SELECT n, 'code-' || n, {expires}, '', '', now(), now(), '', '', '', '', '[]', '', {user}, {application}
+        FROM generate_series(1, {rows}) n""",
+}
+VALUES = {
+    "rows": str(ROWS),
+    "user": f"1000 + n % ({ROWS} / 10)",
+    "checksum": "encode(sha256(('token-' || n)::bytea), 'hex')",
+    "expires": f"now() + (n - {ROWS} / 2) * interval '1 second'",
+}
+TABLES = [table for table in FILL if table != "auth_user"]
+
+
+@pytest.fixture
+def big(engine: EngineDatabase) -> Client:
+    """A log-in to an admin whose tables have ROWS rows each; on PostgreSQL."""
+    application = make_client("photo-printer", name="Photo Printer")
+    with connection.cursor() as cursor:
+        for statement in FILL.values():
+            cursor.execute(statement.format(application=application.pk, **VALUES))
+        cursor.execute("ANALYZE")
+    client = Client()
+    client.force_login(get_user_model().objects.create_superuser("admin"))
+    return client
+
+
+def scanned(statements: list[str]) -> set[str]:
+    """Return the tables that PostgreSQL reads from end to end for `statements`."""
+    tables: set[str] = set()
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}")
+            plan = json.dumps(cursor.fetchone()[0])
+            tables |= set(re.findall(r'"Node Type": "Seq Scan"[^}]*?"Relation Name": "(\w+)"', plan))
+    return tables
+
+
+@on_postgresql
+def test_no_list_reads_a_table_from_end_to_end(big: Client) -> None:
+    assert scanned(["SELECT * FROM oauth2_provider_grant WHERE scope = 'x'"]) == {"oauth2_provider_grant"}
+    pages = {
+        "accesstoken": [
+            "",
+            "state=live",
+            "state=expired",
+            "q=token-77",
+            "q=user-1234",
+            "q=photo",
+            "p=7",
+            "q=nobody",
+        ],
+        "refreshtoken": ["", "state=live", "state=revoked", "q=token-77", "q=user-1234", "q=photo"],
+        "grant": ["", "state=live", "state=expired", "q=code-77", "q=user-1234"],
+        "idtoken": [
+            "",
+            "state=live",
+            "state=expired",
+            "q=user-1234",
+            "q=00000000-0000-0000-0000-000000000000",
+        ],
+    }
+    for model, queries in pages.items():
+        for query in queries:
+            with CaptureQueriesContext(connection) as captured:
+                answer = big.get(f"/admin/oauth2_provider/{model}/?{query}")
+            assert answer.status_code == 200
+            selects = [each["sql"] for each in captured if each["sql"].startswith("SELECT")]
+            read = [each for each in selects if f"oauth2_provider_{model}" in each]
+            assert read
+            assert scanned(read).isdisjoint(TABLES), (model, query)
+            counted = [each for each in read if "COUNT(" in each and "LIMIT" not in each]
+            assert counted == [], (model, query)
+
+
+@on_postgresql
+def test_a_token_is_found_among_many(big: Client) -> None:
+    for term in ("token-77", token_checksum("token-77")):
+        found = big.get("/admin/oauth2_provider/accesstoken/", {"q": term}).context["cl"].result_list
+        assert [token.token for token in found] == ["token-77"]
+
+
+@on_postgresql
+def test_the_number_is_an_estimate_and_the_pages_end(big: Client) -> None:
+    paginator = EstimatingPaginator(AccessToken.objects.order_by("-pk"), 50)
+    assert ROWS * 0.8 < paginator.count < ROWS * 1.2
+    assert paginator.num_pages == paging.EXACT_UP_TO // 50
+    assert len(paginator.page(paginator.num_pages).object_list) == 50
+    with pytest.raises(EmptyPage):
+        paginator.page(paginator.num_pages + 1)
+
+
+@on_every_engine
+def test_few_rows_are_counted_exactly(engine: EngineDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert EstimatingPaginator(Application.objects.order_by("pk"), 10).count == 0
+    for number in range(25):
+        make_client(f"client {number:02}", name="even" if number % 2 == 0 else "odd")
+    if engine.engine == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE oauth2_provider_application")
+    everything = EstimatingPaginator(Application.objects.order_by("pk"), 10)
+    assert (everything.count, everything.num_pages) == (25, 3)
+    odd = EstimatingPaginator(Application.objects.filter(name="odd").order_by("pk"), 10)
+    assert (odd.count, odd.num_pages) == (12, 2)
+    assert [row.client_id for row in odd.page(2)] == ["client 21", "client 23"]
+    for nothing in (Application.objects.none(), Application.objects.filter(pk__in=[])):
+        assert EstimatingPaginator(nothing.order_by("pk"), 10).count == 0
+    monkeypatch.setattr(paging, "EXACT_UP_TO", 10)
+    assert EstimatingPaginator(Application.objects.filter(name="odd").order_by("pk"), 5).num_pages == 2
