@@ -26,8 +26,8 @@ from maintenance.runner import run_here  # noqa: E402
 from maintenance.runs import request_run  # noqa: E402
 from oauth2_provider import models as provider  # noqa: E402
 from oauth2_provider.decorators import protected_resource  # noqa: E402
-from oauth2_provider.middleware import OAuth2ExtraTokenMiddleware  # noqa: E402
 from oauth2_provider.flows import client_secrets  # noqa: E402
+from oauth2_provider.middleware import OAuth2ExtraTokenMiddleware  # noqa: E402
 
 
 def main() -> None:
