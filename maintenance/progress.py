@@ -13,6 +13,7 @@ from .models import ENDED, HELD_BY_WORKER, Run, RunStatus
 from .operations import Stage, get_operation
 from .record import job_of
 from .windows import WindowMark
+from .words import name_in_words
 
 SMOOTHING_SECONDS = 20.0
 """A window counts half as much after some 14 s of others: what is true now, without its jitter."""
@@ -124,7 +125,7 @@ def _stage_progress(
         fraction = 1.0 if state == "done" else 0.0
         if number == here:
             fraction = _fraction_of_shards(shards) if shards else _fraction(stage, run, number)
-        title = stage.name.replace("_", " ").capitalize()
+        title = name_in_words(stage.name)
         parts.append(StageProgress(number=number + 1, title=title, state=state, fraction=fraction))
     return parts
 

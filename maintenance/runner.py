@@ -242,10 +242,8 @@ class Runner:
                 self._save(cursor)
                 shards.start_shards(self.run, self.stages[number])
         until = timezone.now() + timedelta(seconds=maintenance_settings.LEASE_SECONDS)
-        reason = "its shards are at work"
-        self.record.leave(
-            RunStatus.INTERRUPTED, RunEvent.Kind.HELD, text=reason, not_before=until, hold_reason=reason
-        )
+        waits = {"not_before": until, "hold_reason": shards.AT_WORK}
+        self.record.leave(RunStatus.INTERRUPTED, RunEvent.Kind.HELD, text=shards.AT_WORK, **waits)
         shards.wake_if_none_is_open(self.run)
         return True
 

@@ -15,6 +15,9 @@ from .dispatch import send, send_on_commit
 from .models import ENDED, Run, RunStatus
 from .operations import Stage
 
+AT_WORK = "its shards are at work"
+"""Why the whole waits while they are."""
+
 
 def shard_key(run: Run) -> str:
     """Return what the shards of the run's current stage have in common."""

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from .models import ENDED, HELD_BY_WORKER, WAITING, Run, RunStatus
 from .settings import maintenance_settings
+from .shards import AT_WORK
 from .words import age_in_words, number_in_words, seconds_in_words
 
 TAKEN_WITHIN = timedelta(minutes=2)
@@ -40,6 +42,8 @@ class Standing:
 
 def standing_of(run: Run, now: datetime) -> Standing:
     """Return where `run` stands at `now`."""
+    if run.status in WAITING and run.hold_reason == AT_WORK:
+        return Standing(label=_("Running"), tone="busy", sentence=_("Its shards are at work."))
     if is_held(run, now):
         return Standing(label=_("Held"), tone="warn", sentence=_held(run, now))
     if is_lost(run, now):
@@ -49,7 +53,7 @@ def standing_of(run: Run, now: datetime) -> Standing:
 
 
 def is_held(run: Run, now: datetime) -> bool:
-    """Tell whether a throttle, the switch or its shards keep `run` from going on."""
+    """Tell whether a throttle or the switch keeps `run` from going on."""
     return run.status in WAITING and run.not_before is not None and run.not_before > now
 
 
@@ -66,11 +70,11 @@ def duration_seconds(run: Run, now: datetime) -> float | None:
 
 
 def _held(run: Run, now: datetime) -> str:
-    words: dict[str, Any] = {"reason": run.hold_reason or _("no reason given")}
+    words: dict[str, Any] = {"reason": capfirst(run.hold_reason or _("no reason given"))}
     if run.not_before is not None:
         words["seconds"] = age_in_words(now, run.not_before)
         words["time"] = f"{localtime(run.not_before):%H:%M:%S}"
-    return _("Held: %(reason)s; looks again in %(seconds)s, at %(time)s.") % words
+    return _("%(reason)s; looks again in %(seconds)s, at %(time)s.") % words
 
 
 def _lost(run: Run, now: datetime) -> str:
@@ -84,7 +88,7 @@ def _sentence(run: Run, now: datetime) -> str:
     if run.status in WAITING:
         return _waiting(run, now)
     if run.status == RunStatus.PAUSED:
-        return run.hold_reason or _("Resume it, and it goes on where it stopped.")
+        return capfirst(run.hold_reason) or _("Resume it, and it goes on where it stopped.")
     words = {"worker": run.lease_holder or _("A worker"), "age": _heartbeat_age(run, now)}
     if run.status == RunStatus.PAUSING:
         return _("%(worker)s ends its window, then the run pauses.") % words

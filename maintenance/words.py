@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.utils.formats import number_format
+from django.utils.text import capfirst
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
@@ -42,6 +43,12 @@ def bytes_in_words(size: float) -> str:
             return f"{number_format(size, 0 if unit == 'B' or size >= 100 else 1)} {unit}"
         size /= 1000
     return f"{number_format(size, 1)} TB"
+
+
+def name_in_words(name: str) -> str:
+    """Return an identifier, or a name in lower case, as a title: "id_tokens" -> "ID tokens"."""
+    words = ["ID" if word == "id" else word for word in name.replace("_", " ").split()]
+    return capfirst(" ".join(words))
 
 
 def _two(whole: int, large: int, large_unit: str, small: int, small_unit: str) -> str:

@@ -33,7 +33,7 @@ from ..statistics import (
     table_sizes,
     token_models,
 )
-from ..words import age_in_words, bytes_in_words, number_in_words, seconds_in_words
+from ..words import age_in_words, bytes_in_words, name_in_words, number_in_words, seconds_in_words
 
 ACTIVE_SHOWN = 20
 NEXT_TIMES = 3
@@ -111,7 +111,7 @@ def table_lines(now: datetime) -> list[TableLine]:
     sizes = {size.table: size for size in table_sizes()}
     clearances = {clearance.table: clearance for clearance in days_to_clear()}
     titles = {
-        model._meta.db_table: str(model._meta.verbose_name_plural).capitalize() for model in token_models()
+        model._meta.db_table: name_in_words(str(model._meta.verbose_name_plural)) for model in token_models()
     }
     revoked = _revoked()
     lines = []

@@ -18,8 +18,9 @@ from ..models import Run
 from ..progress import RunProgress
 from ..standing import duration_seconds
 from ..windows import REMEMBERED, WindowMark, target_seconds
-from ..words import age_in_words, number_in_words, seconds_in_words
+from ..words import age_in_words, name_in_words, number_in_words, seconds_in_words
 from .base import find_operation
+from .confirmation import table_title
 
 
 def facts(run: Run, progress: RunProgress) -> list[tuple[str, str]]:
@@ -34,7 +35,7 @@ def facts(run: Run, progress: RunProgress) -> list[tuple[str, str]]:
             _("To go"),
             _("about %s") % seconds_in_words(progress.eta_seconds) if progress.eta_seconds else None,
         ),
-        (_("Took") if run.finished else _("Since"), seconds_in_words(took) if took is not None else None),
+        (_("Took") if run.finished else _("Began"), _took(run, took)),
     ]
     return [(name, value) for name, value in known if value is not None]
 
@@ -104,17 +105,29 @@ def window_charts(marks: list[WindowMark]) -> list[charts.Chart]:
     ]
 
 
-def counts_of(run: Run, shard_runs: Sequence[Run]) -> list[tuple[str, int]]:
-    """Return the rows dealt with by table, what open shards did in it."""
+def counts_of(run: Run, shard_runs: Sequence[Run]) -> list[tuple[str, str, int]]:
+    """Return the rows dealt with by table, what open shards did in it: what they are called, the table, how many."""
     total = Counter(run.counts)
     for shard in shard_runs:
         if not shard.is_gathered:
             total.update(shard.counts)
-    return sorted((table, rows) for table, rows in total.items())
+    return sorted((_title(table), table, rows) for table, rows in total.items())
+
+
+def _title(table: str) -> str:
+    """Return what the rows of `table` are called; nothing where no model is known."""
+    title = table_title(table)
+    return "" if title == table else name_in_words(title[0].lower() + title[1:])
 
 
 def _per_second(rate: float | None) -> str | None:
     return None if rate is None else _("%s rows/s") % number_in_words(rate)
+
+
+def _took(run: Run, seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return seconds_in_words(seconds) if run.finished else _("%s ago") % seconds_in_words(seconds)
 
 
 def _lease(run: Run, now: datetime) -> str | None:

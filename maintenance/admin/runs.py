@@ -11,7 +11,8 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from ..models import Run, RunStatus
@@ -60,7 +61,7 @@ class OperationFilter(admin.SimpleListFilter):
 class RunAdmin(RunNowPages, InactivePages, ControlPages, RunPages, admin.ModelAdmin):
     """Read-only but for the actions, each a POST with a permission of its own."""
 
-    list_display = ("title", "badge", "share_done", "rows", "duration", "who", "created")
+    list_display = ("title", "state", "rows", "duration", "who", "asked")
     list_display_links = ("title",)
     list_filter = ("status", OperationFilter, "trigger", "created")
     ordering = ("-created",)
@@ -90,20 +91,20 @@ class RunAdmin(RunNowPages, InactivePages, ControlPages, RunPages, admin.ModelAd
         return operation.title if operation is not None else run.operation
 
     @admin.display(description=_("status"), ordering="status")
-    def badge(self, run: Run) -> SafeString:
+    def state(self, run: Run) -> SafeString:
+        """Return the badge, and how far the run is while that is of interest."""
         standing = standing_of(run, timezone.now())
-        return format_html('<span class="m-badge tone-{}">{}</span>', standing.tone, standing.label)
-
-    @admin.display(description=_("progress"), ordering="progress")
-    def share_done(self, run: Run) -> SafeString:
+        badge = format_html('<span class="m-badge tone-{}">{}</span>', standing.tone, standing.label)
         if run.status == RunStatus.SUCCEEDED:
-            return mark_safe("")
-        percent = int(run.progress * 100)
+            return badge
         return format_html(
-            '<span class="m-share"><progress max="100" value="{}" aria-label="{}"></progress> {} %</span>',
-            percent,
+            '<span class="m-state">{}<span class="m-share"><progress class="tone-{}" max="100" value="{}" '
+            'aria-label="{}"></progress> {} %</span></span>',
+            badge,
+            standing.tone,
+            int(run.progress * 100),
             _("progress"),
-            percent,
+            int(run.progress * 100),
         )
 
     @admin.display(description=_("rows"))
@@ -120,6 +121,10 @@ class RunAdmin(RunNowPages, InactivePages, ControlPages, RunPages, admin.ModelAd
     def who(self, run: Run) -> str:
         by = run.requested_by.get_username() if run.requested_by is not None else ""
         return f"{by} ({run.get_trigger_display()})" if by else run.get_trigger_display()
+
+    @admin.display(description=_("created"), ordering="created")
+    def asked(self, run: Run) -> str:
+        return f"{localtime(run.created):%Y-%m-%d %H:%M}"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

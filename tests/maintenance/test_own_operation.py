@@ -67,5 +67,6 @@ def test_it_has_a_task_for_schedules() -> None:
 def test_it_has_a_page_in_the_admin(admin_client: Client) -> None:
     page = reverse("admin:maintenance_run_now", args=["clear_sessions"])
     assert b"Over for so many days." in admin_client.get(page).content
-    admin_client.post(page, {"days": "3"})
+    preview = admin_client.post(page, {"days": "3"}).context["signed"]
+    admin_client.post(page, {"confirm": "yes", "preview": preview, "reason": "a test"})
     assert Run.objects.get().arguments == {"days": 3}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connections
+from django.test import override_settings
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page, expect
@@ -243,3 +245,70 @@ def test_the_list_of_runs(look: str, open_page: OpenPage, operator: Any, clearin
     page.locator("#searchbar").fill("no such run")
     page.locator("#changelist-search input[type=submit]").click()
     expect(page.locator(".m-badge")).to_have_count(0)
+
+
+@every_look
+def test_a_run_that_a_throttle_holds(look: str, open_page: OpenPage, operator: Any, clearing: Run) -> None:
+    seen: list[Run] = []
+    throttle = lambda run: (25.0, "replication lag 3.2 s > 2.0 s") if seen else None  # noqa: E731
+    with override_settings(MAINTENANCE={"THROTTLE": throttle}):
+        Runner(clearing.pk, window_rows=100, budget_seconds=60, on_window=seen.append).advance()
+    page = open_page(**LOOKS[look])
+    open_run(page, operator, clearing)
+    expect(page.locator(".m-standing .m-badge")).to_have_text("Held")
+    expect(page.locator(".m-standing .m-sentence")).to_contain_text(
+        re.compile(r"Replication lag 3\.2 s > 2\.0 s; looks again in \d+ s, at ")
+    )
+    expect(page.locator(".m-timeline")).to_contain_text("Held replication lag 3.2 s > 2.0 s")
+    axe(page)
+    fits(page)
+    screenshot(page, f"run-held-{look}")
+
+
+@every_look
+def test_a_sharded_run(
+    look: str, open_page: OpenPage, operator: Any, make_tokens: Callable[..., Any]
+) -> None:
+    make_tokens(expired=1000)
+    run = runs.request_run(
+        "clear_expired",
+        {},
+        trigger=Trigger.ADMIN,
+        requested_by=operator,
+        shards=3,
+        reason="After the incident.",
+    )
+    while not Run.objects.filter(parent=run.pk).exists():
+        Runner(run.pk, budget_seconds=60).advance()
+    first, second, _third = Run.objects.filter(parent=run.pk).order_by("shard_key")
+    Runner(first.pk, window_rows=100).advance()
+    windows: list[Run] = []
+    Runner(
+        second.pk, window_rows=100, on_window=windows.append, must_stop=lambda: len(windows) == 2
+    ).advance()
+    page = open_page(**LOOKS[look])
+    open_run(page, operator, run)
+    expect(page.locator(".m-standing .m-badge")).to_have_text("Running")
+    expect(page.locator(".m-standing .m-sentence")).to_have_text("Its shards are at work.")
+    expect(page.locator("[data-part=shards] tbody tr")).to_have_count(3)
+    expect(page.locator("[data-part=shards] .m-badge")).to_have_text(["Succeeded", "Interrupted", "Enqueued"])
+    axe(page)
+    fits(page)
+    screenshot(page, f"run-sharded-{look}")
+    page.locator("[data-part=shards] a").first.click()
+    expect(page.locator(".breadcrumbs")).to_contain_text("Sharded run")
+
+
+@every_look
+def test_the_question_before_a_run_is_cancelled(
+    look: str, open_page: OpenPage, operator: Any, clearing: Run
+) -> None:
+    page = open_page(**LOOKS[look])
+    open_run(page, operator, clearing)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Cancel this run?")
+    axe(page)
+    fits(page)
+    screenshot(page, f"run-cancel-{look}")
+    page.get_by_role("link", name="Leave it as it is").click()
+    expect(page.locator(".m-standing .m-badge")).to_have_text("Enqueued")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from maintenance.models import Run, RunStatus, Trigger
+from maintenance.shards import AT_WORK
 from maintenance.standing import standing_of
 from maintenance.words import bytes_in_words, seconds_in_words
 
@@ -30,7 +31,7 @@ def run_with(status: RunStatus, **values: Any) -> Run:
             ),
             "Held",
             "warn",
-            "Held: replication lag 3.2 s > 2.0 s, at 90 %; looks again in 25 s, at 12:00:25.",
+            "Replication lag 3.2 s > 2.0 s, at 90 %; looks again in 25 s, at 12:00:25.",
         ),
         (
             run_with(
@@ -52,6 +53,14 @@ def run_with(status: RunStatus, **values: Any) -> Run:
             "bad",
             "No sign of web1:42 for 1 min 15 s. The sweep gives the run to another worker.",
         ),
+        (
+            run_with(
+                RunStatus.INTERRUPTED, shards=4, hold_reason=AT_WORK, not_before=NOW + timedelta(seconds=60)
+            ),
+            "Running",
+            "busy",
+            "Its shards are at work.",
+        ),
         (run_with(RunStatus.ENQUEUED), "Enqueued", "quiet", "Waits for a worker since 5.0 s."),
         (
             run_with(RunStatus.ENQUEUED, created=NOW - timedelta(minutes=5)),
@@ -63,7 +72,7 @@ def run_with(status: RunStatus, **values: Any) -> Run:
             run_with(RunStatus.PAUSED, hold_reason="worked for RUN_SECONDS (60 s); resume it to go on"),
             "Paused",
             "warn",
-            "worked for RUN_SECONDS (60 s); resume it to go on",
+            "Worked for RUN_SECONDS (60 s); resume it to go on",
         ),
         (
             run_with(RunStatus.FAILED, error_class="OperationalError", error_message="out of 100 % disk"),
