@@ -83,6 +83,8 @@ def _health(now: datetime) -> Iterator[Any]:
         findings.add_metric([key, level], len(found))
     yield findings
     checks = health.checks
+    if health.is_partial:
+        return
     yield _single("stuck_runs", "Runs that lost their worker and were not taken back.", checks["stuck_runs"])
     yield _single("missed_schedules", "Schedules whose run did not come.", len(checks["missed_schedules"]))
     yield _single("broker_reachable", "1 where the broker answers.", float(checks["broker"]["reachable"]))

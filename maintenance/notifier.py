@@ -14,7 +14,7 @@ import os
 import time
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -42,6 +42,8 @@ class Message:
 
     event: str
     content: dict[str, Any]
+    key: str = field(default_factory=lambda: str(uuid.uuid4()))
+    """The same for each attempt: the other side can tell a second one."""
 
     @property
     def subject(self) -> str:
@@ -167,7 +169,7 @@ def _post(message: Message) -> None:
     headers = {
         "Content-Type": "application/json",
         "X-Maintenance-Event": message.event,
-        "X-Maintenance-Delivery": str(uuid.uuid4()),
+        "X-Maintenance-Delivery": message.key,
     }
     secret = maintenance_settings.NOTIFY_WEBHOOK_SECRET
     if secret:

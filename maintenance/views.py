@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
 
+from django.db import Error
 from django.http import (
     Http404,
     HttpRequest,
@@ -76,9 +76,10 @@ class MetricsView(View):
         try:
             return HttpResponse(render_metrics(), content_type=CONTENT_TYPE)
         except MetricsUnavailable as unavailable:
-            return HttpResponse(
-                str(unavailable), status=HTTPStatus.NOT_IMPLEMENTED, content_type="text/plain"
-            )
+            return _plain(str(unavailable), HTTPStatus.NOT_IMPLEMENTED)
+        except Error as error:
+            message = f"The database cannot be asked ({type(error).__name__})."
+            return _plain(message, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -104,22 +105,30 @@ class AuditExportView(View):
 
 def may_monitor(request: HttpRequest) -> bool:
     """Tell whether the caller may see figures: by MONITORING_TOKEN as a bearer token, or as who may see runs."""
-    token: Any = maintenance_settings.MONITORING_TOKEN
+    token: str | None = maintenance_settings.MONITORING_TOKEN
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if token and scheme.lower() == "bearer" and constant_time_compare(given.strip(), str(token)):
         return True
-    user = getattr(request, "user", None)
-    return user is not None and user.is_active and may_view(user)
+    try:
+        user = getattr(request, "user", None)
+        return user is not None and user.is_active and may_view(user)
+    except Error:  # the session cannot be read: then nobody is anybody
+        return False
 
 
 def refuse(request: HttpRequest) -> HttpResponse:
     """Return 401 to who has not said who they are (RFC 6750 section 3), 403 to who may not."""
-    user = getattr(request, "user", None)
-    if user is not None and user.is_authenticated:
-        return HttpResponse("Not allowed.", status=HTTPStatus.FORBIDDEN, content_type="text/plain")
-    return HttpResponse(
-        "Send the monitoring token as a bearer token, or log in.",
-        status=HTTPStatus.UNAUTHORIZED,
-        content_type="text/plain",
-        headers={"WWW-Authenticate": 'Bearer realm="maintenance"'},
-    )
+    try:
+        user = getattr(request, "user", None)
+        is_known = user is not None and user.is_authenticated
+    except Error:
+        is_known = False
+    if is_known:
+        return _plain("Not allowed.", HTTPStatus.FORBIDDEN)
+    response = _plain("Send the monitoring token as a bearer token, or log in.", HTTPStatus.UNAUTHORIZED)
+    response["WWW-Authenticate"] = 'Bearer realm="maintenance"'
+    return response
+
+
+def _plain(text: str, status: HTTPStatus) -> HttpResponse:
+    return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")

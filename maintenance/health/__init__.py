@@ -9,6 +9,7 @@ import time
 from datetime import datetime
 from typing import Any
 
+from django.db import Error
 from django.utils import timezone
 
 from ..settings import maintenance_settings
@@ -39,14 +40,17 @@ def oauth2_health_check() -> dict[str, Any]:
 
 
 def collect_health(now: datetime | None = None) -> Health:
-    """Look at everything, as of now."""
+    """Look at everything, as of now. A database that cannot be asked is a finding, no error."""
     moment = now or timezone.now()
     checks: dict[str, Any] = {}
     findings: list[Finding] = []
-    for look in (find_tables, find_liveness, find_runs, find_schedules):
-        figures, found = look(moment)
-        checks.update(figures)
-        findings += found
+    try:
+        for look in (find_tables, find_liveness, find_runs, find_schedules):
+            figures, found = look(moment)
+            checks.update(figures)
+            findings += found
+    except Error as error:
+        return Health(checks=checks, findings=[_database(error), *findings], is_partial=True)
     return Health(checks=checks, findings=sorted(findings, key=lambda each: _GRAVITY.index(each.level)))
 
 
@@ -57,6 +61,11 @@ def current_health() -> Health:
     if _latest is None or _latest[0] < limit:
         _latest = (time.monotonic(), collect_health())
     return _latest[1]
+
+
+def _database(error: Error) -> Finding:
+    message = f"The database cannot be asked ({type(error).__name__}): see to it and its migrations (/health/ready)."
+    return Finding(key="database_unreachable", level=Level.UNHEALTHY, message=message)
 
 
 def forget_health() -> None:

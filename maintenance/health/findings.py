@@ -70,6 +70,9 @@ class Health:
     checks: dict[str, Any]
     findings: list[Finding] = field(default_factory=list)
 
+    is_partial: bool = False
+    """Whether a figure is missing, because the database could not be asked."""
+
     @property
     def status(self) -> Status:
         levels = {finding.level for finding in self.findings}

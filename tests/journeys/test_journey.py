@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -198,3 +199,32 @@ def test_a_run_survives_kill_9_and_an_empty_redis_and_counts_exactly(
         assert works(site, live)
     assert AccessToken.objects.count() == 1
     assert not RefreshToken.objects.exists()
+
+
+@each_engine
+def test_the_site_shows_that_its_worker_and_beat_live(engine: EngineDatabase, tmp_path: Path) -> None:
+    token = "a monitoring token"
+    with running_site(tmp_path, engine.url, MAINTENANCE=json.dumps({"MONITORING_TOKEN": token})) as site:
+        assert requests.get(f"{site.base}/health/live", timeout=60).json() == {"status": "live"}
+        assert requests.get(f"{site.base}/health/ready", timeout=60).json() == {"status": "ready"}
+        interval = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.SECONDS)
+        PeriodicTask.objects.create(
+            name="sweep soon", task="maintenance.tasks.sweep", interval=interval, one_off=True
+        )
+        bearer = {"Authorization": f"Bearer {token}"}
+
+        def health() -> dict[str, Any]:
+            answer: dict[str, Any] = requests.get(f"{site.base}/health/", headers=bearer, timeout=60).json()
+            return answer
+
+        alive = wait_until(
+            lambda: (
+                (found := health())["checks"]["beat"]["seen"] and found["checks"]["worker"]["seen"] and found
+            ),
+            what="signs of life",
+        )
+        assert (alive["status"], alive["findings"]) == ("healthy", [])
+        assert alive["checks"]["broker"] == {"reachable": True}
+        metrics = requests.get(f"{site.base}/metrics", headers=bearer, timeout=60).text
+        assert 'maintenance_last_seen_timestamp_seconds{name="beat",queue="",role="beat"}' in metrics
+        assert 'maintenance_health_status{status="healthy"} 1.0' in metrics

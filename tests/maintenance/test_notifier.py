@@ -134,6 +134,7 @@ def test_a_webhook_that_refuses_is_tried_once_more_and_the_log_keeps_its_address
     with override_settings(MAINTENANCE={"NOTIFY_WEBHOOK_URL": f"{hook.url}?key=private"}):
         a_failing_run()
     assert len(hook.received) == calls
+    assert len({headers["X-Maintenance-Delivery"] for headers, _ in hook.received}) == 1
     lines = [record for record in caplog.records if getattr(record, "action", "") == "notification_failed"]
     assert len(lines) == (0 if answers[-1] < 300 else 1)
     assert "private" not in caplog.text

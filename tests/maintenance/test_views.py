@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -38,6 +39,17 @@ def a_user(django_user_model: Any, *permissions: str) -> Client:
     return client
 
 
+@contextmanager
+def no_database() -> Iterator[None]:
+    """Have the database answer nothing."""
+
+    def fail(execute: Any, sql: str, params: Any, many: bool, context: Any) -> None:
+        raise DatabaseError("could not connect to db.internal:5432 as admin")
+
+    with connection.execute_wrapper(fail):
+        yield
+
+
 def a_run_waits() -> None:
     run = runs.enqueue("clear_expired")
     Run.objects.filter(pk=run.pk).update(created=timezone.now() - timedelta(minutes=10))
@@ -69,10 +81,7 @@ class TestReady:
             assert client.get("/health/ready").status_code == 200
 
     def test_a_database_that_does_not_answer_is_the_reason_without_its_words(self, client: Client) -> None:
-        def fail(execute: Any, sql: str, params: Any, many: bool, context: Any) -> None:
-            raise DatabaseError("could not connect to db.internal:5432 as admin")
-
-        with connection.execute_wrapper(fail):
+        with no_database():
             response = client.get("/health/ready")
         assert response.status_code == 503
         assert response.json()["reason"] == "The database 'default' cannot be reached (DatabaseError)."
@@ -122,6 +131,21 @@ class TestHealth:
         forget_health()
         response = client.get("/health/")
         assert (response.status_code, response.json()) == (503, {"status": "unhealthy"})
+
+    @with_token
+    def test_without_a_database_it_is_unhealthy_and_no_error(
+        self, client: Client, django_user_model: Any
+    ) -> None:
+        logged_in = a_user(django_user_model, "view_run")
+        with no_database():
+            assert (client.get("/health/").status_code, logged_in.get("/health/").status_code) == (503, 503)
+            content = client.get("/health/", headers=SECRET).json()
+            assert client.get("/metrics", headers=SECRET).status_code == 503
+            assert logged_in.get("/metrics").status_code == 401
+        assert (content["status"], content["checks"]) == ("unhealthy", {})
+        (finding,) = content["findings"]
+        assert finding["key"] == "database_unreachable"
+        assert "db.internal" not in finding["message"]
 
 
 @pytest.mark.django_db
