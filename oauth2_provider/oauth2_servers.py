@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from oauthlib.common import Request, generate_token
 from oauthlib.oauth2 import (
+    InvalidGrantError,
     InvalidRequestError,
     OAuth2Error,
     TemporarilyUnavailableError,
@@ -93,6 +94,8 @@ class ExtensionGrantType(GrantTypeBase):
             raise UnauthorizedClientError(request=request)
         self.request_validator._check_and_set_request_resource(request)
         authorization = self._authorization(request)
+        if authorization.user is not None and not authorization.user.is_active:
+            raise InvalidGrantError(request=request)
         request.user = authorization.user
         if authorization.scopes is not None:
             request.scopes = list(authorization.scopes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..bcp import bcp_compliant
+from ..extension_grants import extension_grants
 from ..settings import oauth2_settings
 
 GATES = {"implicit": "IMPLICIT_GRANT", "password": "PASSWORD_GRANT"}
@@ -12,12 +13,13 @@ GATES = {"implicit": "IMPLICIT_GRANT", "password": "PASSWORD_GRANT"}
 
 
 def supported_grant_types() -> list[str]:
-    """Return the grant types of OAUTH2_GRANT_TYPES_SUPPORTED that no gate turns off."""
-    return [
+    """Return the grant types of OAUTH2_GRANT_TYPES_SUPPORTED that no gate turns off, and those of EXTENSION_GRANTS."""
+    grant_types = [
         grant_type
         for grant_type in oauth2_settings.OAUTH2_GRANT_TYPES_SUPPORTED
         if not (grant_type in GATES and bcp_compliant(GATES[grant_type]))
     ]
+    return [*grant_types, *(name for name in extension_grants() if name not in grant_types)]
 
 
 def supported_auth_methods() -> list[str]:
