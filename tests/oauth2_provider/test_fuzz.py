@@ -22,7 +22,14 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oauth2_provider.models import AccessToken, Application, Grant, RefreshToken
+from oauth2_provider.models import (
+    AccessToken,
+    Application,
+    DeviceGrant,
+    Grant,
+    PushedAuthorizationRequest,
+    RefreshToken,
+)
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine
 
@@ -39,13 +46,45 @@ ERRORS = {
     "invalid_scope",
     "invalid_target",
     "unsupported_token_type",
+    "authorization_pending",
+    "slow_down",
+    "access_denied",
+    "expired_token",
+    "unsupported_response_type",
+    "request_not_supported",
+    "request_uri_not_supported",
 }
-"""RFC 6749 section 5.2, RFC 7009 section 2.2.1, RFC 8707 section 2."""
+"""RFC 6749 sections 4.1.2.1 and 5.2, RFC 7009 section 2.2.1, RFC 8707 section 2, RFC 8628 section 3.5, RFC 9126."""
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 KNOWN = {
-    "grant_type": ["authorization_code", "refresh_token", "password", "client_credentials", "implicit"],
+    "grant_type": [
+        "authorization_code",
+        "refresh_token",
+        "password",
+        "client_credentials",
+        "implicit",
+        DEVICE_CODE,
+    ],
     "response_type": ["code", "token", "code token", "none", "id_token"],
-    "client_id": ["web", "machine", "spa", "unknown"],
+    "client_id": ["web", "machine", "spa", "television", "unknown"],
+    "device_code": ["a device code", "a waiting device code"],
+    "user_code": ["BCDF", "b-c d-f", "BCDG"],
+    "action": ["accept", "deny"],
+    "request_uri": [
+        "urn:ietf:params:oauth:request_uri:pushed",
+        "urn:ietf:params:oauth:request_uri:",
+        "https://x",
+    ],
+    "request": ["a.b.c"],
+    "client_assertion_type": [JWT_BEARER],
+    "client_assertion": [
+        "a.b.c",
+        "e30.e30.e30",
+        "e30.eyJzdWIiOiAid2ViIn0.e30",
+        "eyJhbGciOiBbXX0.eyJzdWIiOiAid2ViIn0.e30",
+    ],
     "client_secret": ["a secret"],
     "redirect_uri": [REDIRECT_URI, "https://evil.example", "app:/x", "//"],
     "code": ["a code"],
@@ -150,6 +189,7 @@ def site(engine: EngineDatabase) -> Iterator[Client]:
         "web": (Application.GRANT_AUTHORIZATION_CODE, Application.CLIENT_CONFIDENTIAL),
         "machine": (Application.GRANT_CLIENT_CREDENTIALS, Application.CLIENT_CONFIDENTIAL),
         "spa": (Application.GRANT_IMPLICIT, Application.CLIENT_PUBLIC),
+        "television": (Application.GRANT_DEVICE_CODE, Application.CLIENT_PUBLIC),
     }
     for client_id, (grant_type, client_type) in kinds.items():
         Application.objects.create(
@@ -168,6 +208,18 @@ def site(engine: EngineDatabase) -> Iterator[Client]:
         code="a code", expires=later, redirect_uri=REDIRECT_URI, scope="read", code_challenge=CHALLENGE,
         code_challenge_method="S256", **common,
     )  # fmt: skip
+    device = {"client_id": "television", "scope": "read", "expires": later}
+    DeviceGrant.objects.create(
+        device_code="a device code", user_code="BCDF", user=user, status=DeviceGrant.AUTHORIZED, **device
+    )
+    DeviceGrant.objects.create(device_code="a waiting device code", user_code="BCDG", **device)
+    pushed = {"response_type": "code", "code_challenge": CHALLENGE, "code_challenge_method": "S256"}
+    PushedAuthorizationRequest.objects.create(
+        request_uri="urn:ietf:params:oauth:request_uri:pushed",
+        client_id="web",
+        parameters=pushed,
+        expires=later,
+    )
     client = Client()
     client.force_login(user)
     yield client
@@ -191,7 +243,7 @@ def send(
 
 
 @on_every_engine
-@pytest.mark.parametrize("path", ["/o/token/", "/o/revoke_token/"])
+@pytest.mark.parametrize("path", ["/o/token/", "/o/revoke_token/", "/o/device-authorization/", "/o/par/"])
 @given(query=st.one_of(st.just(""), st.just(""), queries), body=bodies, request_headers=headers)
 @briefly
 def test_what_is_posted_gets_an_error_of_the_rfc(
@@ -199,8 +251,8 @@ def test_what_is_posted_gets_an_error_of_the_rfc(
 ) -> None:
     """RFC 6749 section 5.2, RFC 7009 section 2.2.1."""
     answer = send(site, "POST", path, query, body, request_headers)
-    assert answer.status_code in (200, 400, 401)
-    if answer.status_code != 200:
+    assert answer.status_code in (200, 201, 400, 401)
+    if answer.status_code >= 400:
         assert answer.json()["error"] in ERRORS
         assert answer.json()["error_description"].isascii() if "error_description" in answer.json() else True
 
@@ -244,3 +296,17 @@ def test_userinfo_answers_all(
     with override_settings(OAUTH2_PROVIDER={"OIDC_ENABLED": True, "SCOPES": {"openid": "Who you are"}}):
         answer = send(site, method, "/o/userinfo/", query, body, request_headers)
     assert answer.status_code in (200, 400, 401)
+
+
+@on_every_engine
+@pytest.mark.parametrize(
+    "path", ["device/", "device-confirm/television/BCDG", "device-grant-status/television/BCDF"]
+)
+@given(method=st.sampled_from(["GET", "POST"]), query=queries, body=bodies)
+@briefly
+def test_the_pages_of_the_device_flow_answer_all(
+    engine: EngineDatabase, site: Client, path: str, method: str, query: str, body: Body
+) -> None:
+    """RFC 8628 section 3.3."""
+    answer = send(site, method, f"/o/{path}", query, body, {})
+    assert answer.status_code in (200, 302, 400, 404, 405)
