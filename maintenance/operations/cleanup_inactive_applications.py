@@ -275,12 +275,12 @@ def _clean_up(rule: InactivityRule, keys: Iterable[Any], run: Run, counts: Count
     return list(verdicts.values())
 
 
-def _archive(application: Any, *, run_id: Any) -> None:
-    ArchivedApplication.objects.create(
-        run_id=run_id,
-        client_id=application.client_id,
-        name=application.name,
-        document=archived(application),
+def _archive(applications: Sequence[Any], *, run_id: Any) -> None:
+    ArchivedApplication.objects.bulk_create(
+        ArchivedApplication(
+            run_id=run_id, client_id=application.client_id, name=application.name, document=document
+        )
+        for application, document in zip(applications, archived(applications), strict=True)
     )
 
 

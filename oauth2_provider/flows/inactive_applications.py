@@ -125,9 +125,9 @@ def delete_dead_rows(rule: InactivityRule, keys: Sequence[Any], *, size: int) ->
 
 
 def remove_applications(
-    rule: InactivityRule, keys: Sequence[Any], *, archive: Callable[[Any], None]
+    rule: InactivityRule, keys: Sequence[Any], *, archive: Callable[[Sequence[Any]], None]
 ) -> tuple[list[Verdict], Counter[str]]:
-    """Remove those of the applications `keys` that are still inactive, each after `archive` was called with it.
+    """Remove those of the applications `keys` that are still inactive, after `archive` was called with them.
 
     The caller holds the transaction. The applications are locked first and looked at then: whoever issues a token
     marks its application used before, so it either comes first and saves it, or finds it gone. Returns the verdicts,
@@ -141,8 +141,7 @@ def remove_applications(
         return verdicts, Counter()
     if slow_path_reasons(applications.model):
         return _remove_one_by_one(verdicts, archive)
-    for application in going:
-        archive(application)
+    archive(going)
     counts = _delete_all_rows(going)
     return verdicts, counts + delete_rows(
         applications.filter(pk__in=[application.pk for application in going]), is_held=False
@@ -256,7 +255,7 @@ def _delete_all_rows(applications: Sequence[Any]) -> Counter[str]:
 
 
 def _remove_one_by_one(
-    verdicts: list[Verdict], archive: Callable[[Any], None]
+    verdicts: list[Verdict], archive: Callable[[Sequence[Any]], None]
 ) -> tuple[list[Verdict], Counter[str]]:
     """Delete through the ORM, for sites that hook in. An application that something protects is kept whole."""
     counts: Counter[str] = Counter()
@@ -266,7 +265,7 @@ def _remove_one_by_one(
         if kept is None:
             try:
                 with transaction.atomic(using=application._state.db):
-                    archive(application)
+                    archive([application])
                     removed = _delete_all_rows([application])
                     removed += delete_rows(_rows(type(application)).filter(pk=application.pk))
                 counts += removed

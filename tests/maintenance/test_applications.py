@@ -91,7 +91,7 @@ def test_an_application_that_is_protected_while_the_clean_up_decides_is_gone_or_
         thread.start()
         thread.join(timeout=0.5)
         assert thread.is_alive()  # it waits for the lock
-        remove_applications(rule, [application.pk], archive=lambda application: None)
+        remove_applications(rule, [application.pk], archive=lambda applications: None)
     thread.join(timeout=30)
     [refused] = outcome
     assert isinstance(refused, NoSuchApplication)

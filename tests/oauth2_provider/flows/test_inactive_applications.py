@@ -180,7 +180,7 @@ def remove(keys: list[Any], *, size: int = 2) -> Any:
             if not +delete_dead_rows(rule(), keys, size=size):
                 break
     with transaction.atomic():
-        verdicts, counts = remove_applications(rule(), keys, archive=archive.append)
+        verdicts, counts = remove_applications(rule(), keys, archive=archive.extend)
     return verdicts, counts, archive
 
 
@@ -241,7 +241,7 @@ def test_an_archived_application_comes_back_as_it_was(engine: EngineDatabase) ->
         "gone", last_used=100, user=make_user("owner"), client_secret="chosen by a person", name="Old friend"
     )
     before = Application.objects.filter(pk=application.pk).values().get()
-    document = json.loads(json.dumps(application_archive.archived(application)))
+    document = json.loads(json.dumps(application_archive.archived([application])[0]))
     assert document[0]["fields"]["user"] == ["owner"]
     remove([application.pk])
     restored = application_archive.restore(document)
@@ -256,7 +256,7 @@ def test_an_archived_application_comes_back_as_it_was(engine: EngineDatabase) ->
 @pytest.mark.django_db
 def test_a_secret_that_was_stored_plain_is_archived_as_a_hash_of_it() -> None:
     application = make_old("plain", client_secret="in the clear", hash_client_secret=False)
-    document = application_archive.archived(application)
+    document = application_archive.archived([application])[0]
     assert "in the clear" not in json.dumps(document)
     application.delete()
     restored = application_archive.restore(document)
@@ -272,7 +272,7 @@ def test_an_archived_application_brings_its_secrets_back(engine: EngineDatabase)
     made = [add_client_secret(application, name="one", expires=NOW + timedelta(days=1))]
     made.append(add_client_secret(application, name="two"))
     before = list(ClientSecret.objects.order_by("name").values())
-    document = json.loads(json.dumps(application_archive.archived(application)))
+    document = json.loads(json.dumps(application_archive.archived([application])[0]))
     assert not any(each.secret in json.dumps(document) for each in made)
     remove([application.pk])
     assert not ClientSecret.objects.exists()
@@ -282,3 +282,14 @@ def test_an_archived_application_brings_its_secrets_back(engine: EngineDatabase)
         assert row.pop("id")
     assert after == [{**row, "application_id": restored.pk} for row in before]
     assert find_presented_secret("gone", made[0].secret) is not None
+
+
+@pytest.mark.django_db
+def test_archiving_many_takes_no_more_statements_than_archiving_one(django_assert_num_queries: Any) -> None:
+    applications = [make_old(f"gone {number}", user=make_user(f"owner {number}")) for number in range(5)]
+    add_client_secret(applications[0], name="further")
+    fresh = list(Application.objects.order_by("pk"))
+    with django_assert_num_queries(2):  # the owners, the further secrets
+        documents = application_archive.archived(fresh)
+    assert [document[0]["fields"]["user"] for document in documents] == [[f"owner {n}"] for n in range(5)]
+    assert [len(document) for document in documents] == [2, 1, 1, 1, 1]

@@ -48,7 +48,7 @@ def clean_up() -> int:
     rule = InactivityRule(now=timezone.now(), days=90, never_authorized_days=30)
     keys = list(candidates(rule).values_list("pk", flat=True))
     with transaction.atomic():
-        _, counts = remove_applications(rule, keys, archive=lambda application: None)
+        _, counts = remove_applications(rule, keys, archive=lambda applications: None)
     return counts["oauth2_provider_application"]
 
 
