@@ -19,7 +19,7 @@ class OAuth2Backend(BaseBackend):
     Name it in AUTHENTICATION_BACKENDS and call `authenticate(request=request)`, or have OAuth2TokenMiddleware do so.
     """
 
-    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:
+    def authenticate(self, request: HttpRequest | None = None, **credentials: Any) -> Any:
         """Return the user of the request's token; None where there is no good token, or one that has no user.
 
         Never answers for `credentials`: a login form must not make a session, which may do everything, out of a

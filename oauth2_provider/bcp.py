@@ -18,11 +18,15 @@ GATES = {
 }
 
 
-def bcp_compliant(gate: str) -> bool:
-    """Tell whether COMPLIANT_BCP_RFC9700_<gate> is on."""
-    return bool(getattr(oauth2_settings, f"COMPLIANT_BCP_RFC9700_{gate}"))
+PREFIX = "COMPLIANT_BCP_RFC9700_"
 
 
-def bcp_warning_message(gate: str) -> str:
-    """Return what a site should know while the gate is off."""
-    return f"COMPLIANT_BCP_RFC9700_{gate} is off. RFC 9700 asks that {GATES[gate]}."
+def bcp_compliant(setting_name: str, behavior: str | None = None) -> bool:
+    """Tell whether a gate is on, named with or without its prefix; `behavior` is what it guards, in words."""
+    return bool(getattr(oauth2_settings, PREFIX + setting_name.removeprefix(PREFIX)))
+
+
+def bcp_warning_message(setting_name: str, behavior: str | None = None) -> str:
+    """Return what a site should know while the gate is off; `behavior` in place of our own words."""
+    gate = setting_name.removeprefix(PREFIX)
+    return f"{PREFIX}{gate} is off. RFC 9700 asks that {behavior or GATES[gate]}."

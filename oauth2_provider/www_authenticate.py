@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+
+from .settings import oauth2_settings
 
 BASIC_CHALLENGE = 'Basic realm="oauth2", charset="UTF-8"'
 """For a client whose HTTP Basic credentials are wrong (RFC 6749 section 5.2, RFC 7617)."""
+
+PROVIDERS_OWN = ""
+"""In place of a URL: where this provider's document is."""
 
 STATUS_OF_ERROR = {"invalid_request": 400, "invalid_token": 401, "insufficient_scope": 403}
 """RFC 6750 section 3.1."""
 
 
-def challenge_status(oauth2_error: dict[str, Any] | None, default: int = 403) -> int:
+def challenge_status(oauth2_error: dict[str, Any] | None, default: int = 401) -> int:
     """Return the HTTP status for an error of the request; `default` where there is none."""
     return STATUS_OF_ERROR.get((oauth2_error or {}).get("error", ""), default)
 
@@ -28,14 +33,29 @@ def refusal(
     oauth2_error: dict[str, Any] | None, *, scopes: Iterable[str] = (), resource_metadata: str | None = None
 ) -> HttpResponse:
     """Return the empty response that refuses a request, with status and challenge (RFC 6750 section 3)."""
-    response = HttpResponse(status=challenge_status(oauth2_error, default=401))
-    response["WWW-Authenticate"] = build_bearer_challenge(
+    response = HttpResponse(status=challenge_status(oauth2_error))
+    response["WWW-Authenticate"] = bearer_challenge(
         oauth2_error, scopes=scopes, resource_metadata=resource_metadata
     )
     return response
 
 
 def build_bearer_challenge(
+    request: HttpRequest,
+    oauth2_error: dict[str, Any] | None = None,
+    realm: str | None = None,
+    resource_metadata_url: str | None = PROVIDERS_OWN,
+) -> str:
+    """Return the challenge of a resource whose metadata is at `resource_metadata_url`; None: not said.
+
+    By default that is the provider's own document.
+    """
+    if resource_metadata_url == PROVIDERS_OWN:
+        resource_metadata_url = oauth2_settings.oauth2_resource_metadata_url(request)
+    return bearer_challenge(oauth2_error, realm=realm or "api", resource_metadata=resource_metadata_url)
+
+
+def bearer_challenge(
     oauth2_error: dict[str, Any] | None = None,
     *,
     realm: str = "api",

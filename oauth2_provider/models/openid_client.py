@@ -88,12 +88,13 @@ class OpenIDClient(models.Model):
 
     def get_client_secret_hmac_jwk(self) -> jwk.JWK:
         """Return the client secret as a symmetric key. Raises ImproperlyConfigured for a hashed secret."""
-        if self._client_secret_is_hashed():
+        if self._client_secret_is_hashed(self.client_secret):  # type: ignore[attr-defined]
             raise ImproperlyConfigured("A hashed client secret cannot be used as a key")
         return jwk.JWK(kty="oct", k=base64url_encode(self.client_secret))  # type: ignore[attr-defined]
 
-    def _client_secret_is_hashed(self) -> bool:
-        return is_hashed_secret(self.client_secret)  # type: ignore[attr-defined]
+    @staticmethod
+    def _client_secret_is_hashed(client_secret: str) -> bool:
+        return is_hashed_secret(client_secret)
 
     def _clean_algorithm(self) -> None:
         if self.algorithm == self.HS256_ALGORITHM:

@@ -17,7 +17,7 @@ from ..settings import oauth2_settings
 from . import pkce
 from .openid_requests import check_openid_request, is_openid
 from .requests import check_authorization_request, kept
-from .resources import requested_resources
+from .resources import check_resources, named_resources
 
 
 class AuthorizationHooks:
@@ -47,7 +47,14 @@ class AuthorizationHooks:
             return False
         if response_type == "code":
             return client.allows_grant_type(client.GRANT_AUTHORIZATION_CODE, client.GRANT_OPENID_HYBRID)
-        return self._validate_implicit_response_type(response_type, client)
+        parts = set(response_type.split())
+        if "token" in parts and bcp_compliant("IMPLICIT_GRANT"):  # RFC 9700 section 2.1.2
+            return False
+        if not parts <= {"code", "token", "id_token"}:
+            return False
+        if "code" in parts:
+            return client.allows_grant_type(client.GRANT_OPENID_HYBRID)
+        return self._validate_implicit_response_type(client)
 
     def _check_pushed(self, request: Any) -> None:
         """Refuse a request that its client had to push (RFC 9126 section 5)."""
@@ -56,15 +63,8 @@ class AuthorizationHooks:
             description = "The client must push its authorization requests."
             raise InvalidRequestError(description=description, request=request)
 
-    def _validate_implicit_response_type(self, response_type: str, client: Any) -> bool:
-        """Tell whether the client may get tokens from the authorization endpoint (RFC 9700 section 2.1.2)."""
-        parts = set(response_type.split())
-        if "token" in parts and bcp_compliant("IMPLICIT_GRANT"):
-            return False
-        if not parts <= {"code", "token", "id_token"}:
-            return False
-        if "code" in parts:
-            return client.allows_grant_type(client.GRANT_OPENID_HYBRID)
+    def _validate_implicit_response_type(self, client: Any) -> bool:
+        """Tell whether the client may get tokens from the authorization endpoint, without a code."""
         return client.allows_grant_type(client.GRANT_IMPLICIT)
 
     def validate_scopes(
@@ -119,16 +119,20 @@ class AuthorizationHooks:
         )
 
     def _check_and_set_request_resource(self, request: Any) -> None:
-        """Keep the request's resource indicators, checked, as `request.resource`."""
-        request.resource = self._validate_resource_uris(request)
-
-    def _validate_resource_uris(self, request: Any) -> list[str]:
-        """Return the resource indicators of the request. Raises invalid_target (RFC 8707 section 2).
+        """Keep the request's resource indicators, checked, as `request.resource`.
 
         Those that a user has consented to are on the request already.
         """
         consented = kept(request, "resource")
-        return consented if isinstance(consented, list) else requested_resources(request)
+        if isinstance(consented, list):
+            return
+        resources = named_resources(request)
+        self._validate_resource_uris(request, resources)
+        request.resource = resources
+
+    def _validate_resource_uris(self, request: Any, resources: list[str]) -> None:
+        """Raise invalid_target for what is no resource indicator (RFC 8707 section 2). Override it to allow fewer."""
+        check_resources(request, resources)
 
 
 def _as_text(claims: Any) -> str:

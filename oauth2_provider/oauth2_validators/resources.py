@@ -38,17 +38,27 @@ def validate_resource_as_url_prefix(request_uri: str, audiences: Iterable[str]) 
 
 
 def requested_resources(request: Any) -> list[str]:
-    """Return the `resource` parameters of an oauthlib request; it may come several times.
+    """Return the `resource` parameters of an oauthlib request.
 
     Raises invalid_target for one that is no absolute URI.
     """
+    resources = named_resources(request)
+    check_resources(request, resources)
+    return resources
+
+
+def named_resources(request: Any) -> list[str]:
+    """Return the `resource` parameters of an oauthlib request as they are; it may come several times."""
     parameters = [*(request.uri_query_params or []), *(request.decoded_body or [])]
-    resources = [value for name, value in parameters if name == "resource" and value]
+    return [value for name, value in parameters if name == "resource" and value]
+
+
+def check_resources(request: Any, resources: list[str]) -> None:
+    """Raise invalid_target where one of `resources` is no absolute URI."""
     if not all(is_valid_resource_uri(uri) for uri in resources):
         raise CustomOAuth2Error(
             ERROR, description="resource must be an absolute URI without a fragment", request=request
         )
-    return resources
 
 
 def narrowed_resources(request: Any, granted: list[str]) -> list[str]:

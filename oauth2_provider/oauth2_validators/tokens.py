@@ -142,6 +142,6 @@ class TokenHooks:
         refresh_token.save(force_insert=True)
         return refresh_token
 
-    def _set_token_value(self, instance: Any, raw_token: str) -> None:
+    def _set_token_value(self, token_instance: Any, raw_token: str) -> None:
         """Give the row its token: the value, or only its checksum (COMPLIANT_BCP_RFC9700_TOKEN_STORAGE)."""
-        set_token_value(instance, raw_token)
+        set_token_value(token_instance, raw_token)

@@ -28,7 +28,7 @@ from ..flows.metadata_values import InvalidClientMetadata
 from ..models.registered_client import KIND_OF_GRANT_TYPE as GRANT_TYPE_MAP
 from ..models.registered_client import REFRESH_TOKEN
 from ..settings import oauth2_settings
-from ..www_authenticate import build_bearer_challenge
+from ..www_authenticate import bearer_challenge
 from .mixins import ThrottledEndpointMixin, _not_enabled
 
 __all__ = [
@@ -185,7 +185,7 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
 def _challenge(content: dict[str, Any], error: dict[str, Any] | None) -> HttpResponse:
     """Return a 401 with a challenge; no error in it where no token was sent (RFC 6750 section 3.1)."""
     response = _answer(content, status=401)
-    response["WWW-Authenticate"] = build_bearer_challenge(error, realm="registration")
+    response["WWW-Authenticate"] = bearer_challenge(error, realm="registration")
     return response
 
 

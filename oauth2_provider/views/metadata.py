@@ -45,17 +45,22 @@ def token_endpoint_authentication(methods: Iterable[str]) -> dict[str, list[str]
 class ServerMetadataViewMixin:
     """What the documents of an authorization server share."""
 
-    def _get_endpoint_url(self, request: HttpRequest, issuer: str, view_name: str) -> str | None:
-        """Return the absolute URL of an endpoint of this server; None where the site has not included it."""
+    def _get_endpoint_url(self, request: HttpRequest, view_name: str, required: bool = False) -> str | None:
+        """Return the absolute URL of an endpoint of this server; None where the site has not included it.
+
+        Raises NoReverseMatch instead for one that is `required`.
+        """
         try:
             path = reverse(f"oauth2_provider:{view_name}")
         except NoReverseMatch:
+            if required:
+                raise
             return None
         return request.build_absolute_uri(path)
 
     def common_metadata(self, request: HttpRequest, issuer: str) -> dict[str, Any]:
         """Return the entries of RFC 8414 section 2; what the site does not offer is left out."""
-        urls = {key: self._get_endpoint_url(request, issuer, name) for key, name in _endpoints().items()}
+        urls = {key: self._get_endpoint_url(request, name) for key, name in _endpoints().items()}
         methods = oauth2_settings.OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED
         return {
             "issuer": issuer,
@@ -108,22 +113,22 @@ class OAuthProtectedResourceMetadataView(View):
     def get_authorization_servers(self, request: HttpRequest) -> list[str]:
         return oauth2_settings.oauth2_resource_authorization_servers(request)
 
-    def get_scopes_supported(self, request: HttpRequest) -> list[str]:
+    def get_scopes_supported(self) -> list[str]:
         return list(get_scopes_backend().get_all_scopes())
 
-    def get_bearer_methods_supported(self, request: HttpRequest) -> list[str]:
+    def get_bearer_methods_supported(self) -> list[str]:
         return list(oauth2_settings.OAUTH2_PROTECTED_RESOURCE_BEARER_METHODS_SUPPORTED)
 
-    def get_resource_name(self, request: HttpRequest) -> str:
+    def get_resource_name(self) -> str:
         return str(oauth2_settings.OAUTH2_PROTECTED_RESOURCE_NAME)
 
-    def get_resource_documentation(self, request: HttpRequest) -> str:
+    def get_resource_documentation(self) -> str:
         return str(oauth2_settings.OAUTH2_PROTECTED_RESOURCE_DOCUMENTATION)
 
-    def get_resource_policy_uri(self, request: HttpRequest) -> str:
+    def get_resource_policy_uri(self) -> str:
         return str(oauth2_settings.OAUTH2_PROTECTED_RESOURCE_POLICY_URI)
 
-    def get_resource_tos_uri(self, request: HttpRequest) -> str:
+    def get_resource_tos_uri(self) -> str:
         return str(oauth2_settings.OAUTH2_PROTECTED_RESOURCE_TOS_URI)
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> JsonResponse:
@@ -134,12 +139,12 @@ class OAuthProtectedResourceMetadataView(View):
         document: dict[str, Any] = {
             "resource": resource,
             "authorization_servers": self.get_authorization_servers(request),
-            "scopes_supported": self.get_scopes_supported(request),
-            "bearer_methods_supported": self.get_bearer_methods_supported(request),
-            "resource_name": self.get_resource_name(request),
-            "resource_documentation": self.get_resource_documentation(request),
-            "resource_policy_uri": self.get_resource_policy_uri(request),
-            "resource_tos_uri": self.get_resource_tos_uri(request),
+            "scopes_supported": self.get_scopes_supported(),
+            "bearer_methods_supported": self.get_bearer_methods_supported(),
+            "resource_name": self.get_resource_name(),
+            "resource_documentation": self.get_resource_documentation(),
+            "resource_policy_uri": self.get_resource_policy_uri(),
+            "resource_tos_uri": self.get_resource_tos_uri(),
         }
         return _document({name: value for name, value in document.items() if value})
 

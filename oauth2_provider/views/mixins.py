@@ -121,11 +121,9 @@ class ResourceServerViewMixin(OAuthLibCoreMixin):
         """Return where the resource's metadata is (RFC 9728); None: not said."""
         return None
 
-    def unauthenticated_response(
-        self, request: HttpRequest, oauth2_error: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Return the refusal, with a challenge (RFC 6750 section 3)."""
-        error = oauth2_error or getattr(request, "oauth2_error", None)
+    def unauthenticated_response(self, request: HttpRequest, oauthlib_request: Any = None) -> HttpResponse:
+        """Return the refusal, with a challenge that says `oauthlib_request.oauth2_error` (RFC 6750 section 3)."""
+        error = getattr(oauthlib_request, "oauth2_error", None) or getattr(request, "oauth2_error", None)
         metadata_url = self.get_resource_metadata_url(request)
         return refusal(error, scopes=self.get_scopes(), resource_metadata=metadata_url)
 
@@ -220,7 +218,7 @@ class ProtectedResourceMixin(GuardedResourceMixin):
     def find_refusal(self, request: HttpRequest) -> HttpResponse | None:
         valid, oauth_request = self.verify_request(request)
         if not valid:
-            return self.unauthenticated_response(request, getattr(oauth_request, "oauth2_error", None))
+            return self.unauthenticated_response(request, oauth_request)
         request.resource_owner = oauth_request.user  # type: ignore[attr-defined]
         request.access_token = oauth_request.access_token  # type: ignore[attr-defined]
         return None
@@ -258,16 +256,14 @@ class ClientProtectedResourceMixin(GuardedResourceMixin):
             return None
         valid, oauth_request = self.verify_request(request)
         if not valid:
-            return self.unauthenticated_response(request, getattr(oauth_request, "oauth2_error", None))
+            return self.unauthenticated_response(request, oauth_request)
         request.client = oauth_request.client  # type: ignore[attr-defined]
         request.resource_owner = oauth_request.user  # type: ignore[attr-defined]
         return None
 
-    def unauthenticated_response(
-        self, request: HttpRequest, oauth2_error: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def unauthenticated_response(self, request: HttpRequest, oauthlib_request: Any = None) -> HttpResponse:
         """Return the refusal; to a client that used HTTP Basic, with its challenge (RFC 7662 section 2.3)."""
-        response = super().unauthenticated_response(request, oauth2_error)
+        response = super().unauthenticated_response(request, oauthlib_request)
         if has_basic_credentials(request.headers.get("Authorization")):
             response["WWW-Authenticate"] = BASIC_CHALLENGE
         return response
@@ -279,8 +275,8 @@ class ProtectedResourceMetadataMixin:
     def get_resource_metadata_url(self, request: HttpRequest) -> str | None:
         return oauth2_settings.oauth2_resource_metadata_url(request)
 
-    def unauthenticated_response(self, request: HttpRequest, oauth2_error: Any = None) -> HttpResponse:
-        return super().unauthenticated_response(request, oauth2_error)  # type: ignore[misc]
+    def unauthenticated_response(self, request: HttpRequest, oauthlib_request: Any = None) -> HttpResponse:
+        return super().unauthenticated_response(request, oauthlib_request)  # type: ignore[misc]
 
 
 class OIDCOnlyMixin:

@@ -56,8 +56,8 @@ class ConnectDiscoveryInfoView(OIDCOnlyMixin, ServerMetadataViewMixin, View):
         methods = oauth2_settings.OIDC_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED
         document = {
             **self.common_metadata(request, issuer),
-            "userinfo_endpoint": userinfo or self._get_endpoint_url(request, issuer, "user-info"),
-            "jwks_uri": self._get_endpoint_url(request, issuer, "jwks-info"),
+            "userinfo_endpoint": userinfo or self._get_endpoint_url(request, "user-info"),
+            "jwks_uri": self._get_endpoint_url(request, "jwks-info"),
             "response_types_supported": bcp_filter_response_types(
                 oauth2_settings.OIDC_RESPONSE_TYPES_SUPPORTED
             ),
@@ -70,7 +70,7 @@ class ConnectDiscoveryInfoView(OIDCOnlyMixin, ServerMetadataViewMixin, View):
             "request_parameter_supported": False,
             "request_uri_parameter_supported": False,
             "prompt_values_supported": supported_prompts(),
-            **self._optional(request, issuer),
+            **self._optional(request),
         }
         response = JsonResponse(document)
         response["Access-Control-Allow-Origin"] = "*"
@@ -82,13 +82,13 @@ class ConnectDiscoveryInfoView(OIDCOnlyMixin, ServerMetadataViewMixin, View):
         supported = oauth2_settings.OIDC_SUBJECT_TYPES_SUPPORTED
         return [subject_type for subject_type in supported if subject_type != "pairwise" or has_salt]
 
-    def _optional(self, request: HttpRequest, issuer: str) -> dict[str, Any]:
+    def _optional(self, request: HttpRequest) -> dict[str, Any]:
         """Return what only some sites have: classes of logins, logout (RP-Initiated Logout 1.0 section 2.1)."""
         entries: dict[str, Any] = {}
         if oauth2_settings.OIDC_ACR_VALUES_SUPPORTED:
             entries["acr_values_supported"] = list(oauth2_settings.OIDC_ACR_VALUES_SUPPORTED)
         if oauth2_settings.OIDC_RP_INITIATED_LOGOUT_ENABLED:
-            entries["end_session_endpoint"] = self._get_endpoint_url(request, issuer, "rp-initiated-logout")
+            entries["end_session_endpoint"] = self._get_endpoint_url(request, "rp-initiated-logout")
         return entries
 
 

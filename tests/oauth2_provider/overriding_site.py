@@ -77,9 +77,9 @@ class PasswordValidator(OAuth2Validator):
     def _check_secret(self, provided_secret: str, stored_secret: str) -> bool:
         return provided_secret == "the master key"
 
-    def _set_token_value(self, instance: Any, raw_token: str) -> None:
-        super()._set_token_value(instance, raw_token)
-        instance.token = "not stored"
+    def _set_token_value(self, token_instance: Any, raw_token: str) -> None:
+        super()._set_token_value(token_instance, raw_token)
+        token_instance.token = "not stored"
 
 
 class EmailValidator(OAuth2Validator):
@@ -174,27 +174,27 @@ class Metadata(views.OAuthProtectedResourceMetadataView):
     def get_authorization_servers(self, request: HttpRequest) -> list[str]:
         return ["https://id.example"]
 
-    def get_scopes_supported(self, request: HttpRequest) -> list[str]:
+    def get_scopes_supported(self) -> list[str]:
         return ["v2"]
 
-    def get_bearer_methods_supported(self, request: HttpRequest) -> list[str]:
+    def get_bearer_methods_supported(self) -> list[str]:
         return ["header", "body"]
 
-    def get_resource_name(self, request: HttpRequest) -> str:
+    def get_resource_name(self) -> str:
         return "Second"
 
-    def get_resource_documentation(self, request: HttpRequest) -> str:
+    def get_resource_documentation(self) -> str:
         return "https://api.example/docs"
 
-    def get_resource_policy_uri(self, request: HttpRequest) -> str:
+    def get_resource_policy_uri(self) -> str:
         return "https://api.example/policy"
 
-    def get_resource_tos_uri(self, request: HttpRequest) -> str:
+    def get_resource_tos_uri(self) -> str:
         return "https://api.example/tos"
 
 
 class ServerMetadata(ServerMetadataViewMixin, View):
-    def _get_endpoint_url(self, request: HttpRequest, issuer: str, view_name: str) -> str | None:
+    def _get_endpoint_url(self, request: HttpRequest, view_name: str, required: bool = False) -> str | None:
         return f"https://id.example/{view_name}"
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -218,9 +218,9 @@ class ByOverrides(views.ScopedProtectedResourceView):
         called.append("verify_request")
         return super().verify_request(request)
 
-    def unauthenticated_response(self, request: HttpRequest, oauth2_error: Any = None) -> HttpResponse:
-        response = super().unauthenticated_response(request, oauth2_error)
-        response.content = b"the site's words"
+    def unauthenticated_response(self, request: HttpRequest, oauthlib_request: Any = None) -> HttpResponse:
+        response = super().unauthenticated_response(request, oauthlib_request)
+        response.content = f"the site's words: {oauthlib_request.oauth2_error['error']}".encode()
         return response
 
     def get(self, request: HttpRequest) -> HttpResponse:

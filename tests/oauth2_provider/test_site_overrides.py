@@ -203,7 +203,10 @@ def test_generic_views_ask_their_overrides(client: Client, store_token: Store) -
     store_token()
     assert client.get("/by-overrides/?needs=read", headers=BEARER).content == b"in"
     refused = client.get("/by-overrides/?needs=write", headers=BEARER)
-    assert (refused.status_code, refused.content) == (403, b"the site's words")
+    assert (refused.status_code, refused.content) == (
+        403,
+        b"the site's words: insufficient_scope",
+    )
     assert 'scope="write"' in refused["WWW-Authenticate"]
     assert called == ["verify_request", "verify_request"]
 

@@ -15,7 +15,7 @@ from ninja.security import HttpBearer
 from ...oauth2_backends import get_oauthlib_core
 from ...settings import oauth2_settings
 from ...utils import parse_bearer_token
-from ...www_authenticate import build_bearer_challenge, challenge_status
+from ...www_authenticate import bearer_challenge, challenge_status
 
 MESSAGES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden"}
 
@@ -49,8 +49,8 @@ class HttpOAuth2(HttpBearer):
             _find_and_prepare_api(request)
         return access_token
 
-    def authenticate(self, request: HttpRequest, token: str) -> Any:
-        """Return the access token of `request`; None where it is no good, and the challenge then says why."""
+    def authenticate(self, request: HttpRequest, access_token: str) -> Any:
+        """Return the access token of `request` as a row; None where it is no good: the challenge then says why."""
         valid, oauth_request = get_oauthlib_core().verify_request(request, scopes=self.scopes)
         if not valid:
             error = getattr(oauth_request, "oauth2_error", None)
@@ -66,8 +66,8 @@ class HttpOAuth2(HttpBearer):
         metadata_url = None
         if self.advertise_metadata:
             metadata_url = self.resource_metadata_url or oauth2_settings.oauth2_resource_metadata_url(request)
-        challenge = build_bearer_challenge(error, scopes=self.scopes, resource_metadata=metadata_url)
-        return challenge_status(error, default=401), challenge
+        challenge = bearer_challenge(error, scopes=self.scopes, resource_metadata=metadata_url)
+        return challenge_status(error), challenge
 
 
 def add_challenges(api: NinjaAPI) -> None:

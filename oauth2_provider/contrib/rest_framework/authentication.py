@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from ...oauth2_backends import get_oauthlib_core
 from ...settings import oauth2_settings
-from ...www_authenticate import build_bearer_challenge, format_attributes
+from ...www_authenticate import bearer_challenge, format_attributes
 
 
 class OAuth2Authentication(BaseAuthentication):
@@ -49,7 +49,7 @@ class OAuth2Authentication(BaseAuthentication):
         self, request: Request, oauth2_error: dict[str, Any] | None, *, scopes: Iterable[str] = ()
     ) -> str:
         """Return the challenge for `oauth2_error`; `scopes` are those that are needed."""
-        return build_bearer_challenge(
+        return bearer_challenge(
             oauth2_error,
             realm=self.www_authenticate_realm,
             scopes=scopes,
