@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from ..settings import oauth2_settings
@@ -72,7 +73,11 @@ class GrantTypesField(models.TextField):
             isinstance(widget, type) and issubclass(widget, forms.Textarea)
         ):
             kwargs.pop("widget")  # what the admin gives to every text field
-        label = {"label": self.verbose_name, "help_text": self.help_text, "required": not self.blank}
+        label = {
+            "label": capfirst(self.verbose_name),
+            "help_text": self.help_text,
+            "required": not self.blank,
+        }
         return GrantTypesFormField(choices=GRANT_TYPE_CHOICES, **{**label, **kwargs})
 
 
