@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
@@ -25,8 +25,7 @@ class IntrospectTokenView(FormEncodedRequestMixin, ThrottledEndpointMixin, Clien
     def get_token_response(self, token_value: str | None = None) -> HttpResponse:
         """Return the response about `token_value` (section 2.2); a request without one is invalid (section 2.1)."""
         if not token_value:
-            error = {"error": "invalid_request", "error_description": "The token parameter is missing."}
-            return JsonResponse(error, status=400)
+            return _invalid_request("The token parameter is missing.")
         asker = getattr(self.request, "client", None)
         content = introspect(token_value, application_id=asker.pk if asker is not None else None)
         issuer = find_issuer(self.request)
@@ -38,7 +37,16 @@ class IntrospectTokenView(FormEncodedRequestMixin, ThrottledEndpointMixin, Clien
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer a GET; RFC 7662 asks for POST, sites have used this."""
-        return self.get_token_response(request.GET.get("token"))
+        return self._answer(request.GET)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return self.get_token_response(request.POST.get("token"))
+        return self._answer(request.POST)
+
+    def _answer(self, parameters: QueryDict) -> HttpResponse:
+        if any(len(values) > 1 for _name, values in parameters.lists()):
+            return _invalid_request("A parameter is repeated.")
+        return self.get_token_response(parameters.get("token"))
+
+
+def _invalid_request(description: str) -> HttpResponse:
+    return JsonResponse({"error": "invalid_request", "error_description": description}, status=400)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -57,6 +58,9 @@ ERRORS = {
 """RFC 6749 sections 4.1.2.1 and 5.2, RFC 7009 section 2.2.1, RFC 8707 section 2, RFC 8628 section 3.5, RFC 9126."""
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+DESCRIPTION = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
+"""RFC 6749 appendix A.8."""
 
 KNOWN = {
     "grant_type": [
@@ -254,7 +258,7 @@ def test_what_is_posted_gets_an_error_of_the_rfc(
     assert answer.status_code in (200, 201, 400, 401)
     if answer.status_code >= 400:
         assert answer.json()["error"] in ERRORS
-        assert answer.json()["error_description"].isascii() if "error_description" in answer.json() else True
+        assert DESCRIPTION.fullmatch(answer.json().get("error_description", ""))
 
 
 @on_every_engine
@@ -284,6 +288,9 @@ def test_the_authorization_endpoint_redirects_to_the_client_or_nowhere(
     assert answer.status_code in (200, 302, 400)
     if answer.status_code == 302:
         assert answer["Location"].startswith((REDIRECT_URI, "/accounts/login/?next="))
+        location = urlsplit(answer["Location"])
+        for said in parse_qs(location.query or location.fragment).get("error_description", []):
+            assert DESCRIPTION.fullmatch(said)
 
 
 @on_every_engine
