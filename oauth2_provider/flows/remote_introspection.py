@@ -15,7 +15,9 @@ from urllib.parse import quote_plus
 import requests
 from django.core.cache import cache
 from django.utils import timezone
+from jwcrypto.common import JWException
 
+from ..client import CLIENT_ASSERTION_TYPE, make_client_assertion
 from ..models import get_access_token_model, set_token_value, token_checksum
 from ..settings import oauth2_settings
 
@@ -35,7 +37,8 @@ def find_remote_access_token(
 ) -> Any:
     """Return an unsaved AccessToken with what the server at `url` says of `token`; None if it is not active.
 
-    The resource server authenticates by `bearer` or by `credentials` (client id and secret). A server that cannot be
+    The resource server authenticates by `bearer`, by `credentials` (client id and secret), or by a JWT where
+    RESOURCE_SERVER_INTROSPECTION_JWT_CLIENT_ID says as which client. A server that cannot be
     asked vouches for nothing: None as well, and not remembered.
     """
     key = KEY.format(token_checksum(token))
@@ -53,10 +56,17 @@ def find_remote_access_token(
 def _ask(
     token: str, url: str, *, bearer: str | None, credentials: tuple[str, str] | None
 ) -> dict[str, Any] | None:
+    uses_jwt = bool(oauth2_settings.RESOURCE_SERVER_INTROSPECTION_JWT_CLIENT_ID)
+    if uses_jwt:
+        bearer = credentials = None
     try:
         response = requests.post(
             url,
-            data={"token": token, "token_type_hint": "access_token"},
+            data={
+                "token": token,
+                "token_type_hint": "access_token",
+                **(_assertion(url) if uses_jwt else {}),
+            },
             headers={"Authorization": f"Bearer {bearer}"} if bearer and not credentials else {},
             auth=_basic(*credentials) if credentials else None,
             timeout=oauth2_settings.RESOURCE_SERVER_INTROSPECTION_TIMEOUT_SECONDS,
@@ -64,7 +74,7 @@ def _ask(
         )
         response.raise_for_status()
         content = response.json() if response.status_code == 200 else None  # a redirect is not followed
-    except (requests.RequestException, ValueError) as exc:
+    except (requests.RequestException, ValueError, JWException) as exc:
         extra = {"action": "introspection_failed", "reason": type(exc).__name__}
         logger.exception("the introspection endpoint cannot be asked", extra=extra)
         return None
@@ -72,6 +82,19 @@ def _ask(
         logger.error("introspection response is malformed", extra={"action": "introspection_malformed"})
         return None
     return content
+
+
+def _assertion(url: str) -> dict[str, str]:
+    """Return the parameters of a client that authenticates by a JWT (RFC 7523 section 2.2), a new one each time."""
+    assertion = make_client_assertion(
+        oauth2_settings.RESOURCE_SERVER_INTROSPECTION_JWT_CLIENT_ID,
+        oauth2_settings.RESOURCE_SERVER_INTROSPECTION_JWT_AUDIENCE or url,
+        oauth2_settings.RESOURCE_SERVER_INTROSPECTION_JWT_PRIVATE_KEY or "",
+        oauth2_settings.RESOURCE_SERVER_INTROSPECTION_JWT_ALG or "RS256",
+        kid=oauth2_settings.RESOURCE_SERVER_INTROSPECTION_JWT_KID,
+        lifetime=oauth2_settings.RESOURCE_SERVER_INTROSPECTION_JWT_LIFETIME,
+    )
+    return {"client_assertion_type": CLIENT_ASSERTION_TYPE, "client_assertion": assertion}
 
 
 def _basic(client_id: str, client_secret: str) -> tuple[str, str]:

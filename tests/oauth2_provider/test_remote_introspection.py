@@ -14,6 +14,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
+from jwcrypto import jwk, jwt
 
 from oauth2_provider.models import AccessToken
 from oauth2_provider.oauth2_backends import get_oauthlib_core
@@ -201,3 +202,59 @@ def test_a_view_finds_what_the_other_server_said(server: AuthorizationServer, db
         "web",
         "main",
     )
+
+
+KEY = jwk.JWK.generate(kty="EC", crv="P-256", kid="one")
+
+
+@pytest.fixture
+def with_jwt(server: AuthorizationServer, settings: Any) -> dict[str, Any]:
+    settings.OAUTH2_PROVIDER = {
+        "RESOURCE_SERVER_INTROSPECTION_URL": server.url,
+        "RESOURCE_SERVER_INTROSPECTION_CREDENTIALS": ("rs", "secret"),
+        "RESOURCE_SERVER_INTROSPECTION_JWT_CLIENT_ID": "resource-server",
+        "RESOURCE_SERVER_INTROSPECTION_JWT_PRIVATE_KEY": KEY.export_to_pem(
+            private_key=True, password=None
+        ).decode(),
+        "RESOURCE_SERVER_INTROSPECTION_JWT_ALG": "ES256",
+        "RESOURCE_SERVER_INTROSPECTION_JWT_KID": "one",
+        "RESOURCE_SERVER_INTROSPECTION_JWT_LIFETIME": 30,
+    }
+    return settings.OAUTH2_PROVIDER
+
+
+@pytest.mark.parametrize("audience", [None, "https://as.example"])
+def test_the_resource_server_authenticates_by_a_jwt(
+    server: AuthorizationServer, get: Any, with_jwt: dict[str, Any], settings: Any, audience: str | None
+) -> None:
+    """RFC 7523 sections 2.2 and 3: iss, sub, aud, exp."""
+    settings.OAUTH2_PROVIDER = {**with_jwt, "RESOURCE_SERVER_INTROSPECTION_JWT_AUDIENCE": audience}
+    server.answer = live()
+    assert get().status_code == 200
+    asked = server.asked[0]
+    assert asked["authorization"] is None
+    assert asked["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    token = jwt.JWT(jwt=asked["client_assertion"], key=KEY)
+    claims = json.loads(token.claims)
+    assert (claims["iss"], claims["sub"], claims["aud"]) == (
+        "resource-server",
+        "resource-server",
+        audience or server.url,
+    )
+    assert claims["exp"] - claims["iat"] == 30
+    assert json.loads(token.header)["kid"] == "one"
+
+
+@pytest.mark.parametrize("key", [None, "no key"])
+def test_a_key_that_cannot_be_used_vouches_for_nothing(
+    server: AuthorizationServer,
+    get: Any,
+    with_jwt: dict[str, Any],
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+    key: str | None,
+) -> None:
+    settings.OAUTH2_PROVIDER = {**with_jwt, "RESOURCE_SERVER_INTROSPECTION_JWT_PRIVATE_KEY": key}
+    assert get().status_code == 401
+    assert server.asked == []
+    assert [record.levelname for record in caplog.records if record.name == "oauth2_provider"] == ["ERROR"]
