@@ -45,7 +45,7 @@ def measure(
     name: str, case: Case, source: Server, databases: Databases, options: argparse.Namespace
 ) -> Result:
     """Return what the contenders of `case` needed, round by round, each on a copy of the same data."""
-    fill(case.mix, options.rows, source, databases)
+    filled = fill(case.mix, options.rows, source, databases)
     contenders = [c for c in case.contenders if not options.only or c.name in (OURS, *options.only)]
     turns: dict[str, list[dict[str, Any]]] = {contender.name: [] for contender in contenders}
     for number in range(options.rounds):
@@ -61,11 +61,14 @@ def measure(
         "django-oauth-toolkit": PEER_VERSION,
         "on": databases.version,
     }
-    return Result(name=name, case=case, rows=options.rows, turns=turns, versions=versions)
+    return Result(name=name, case=case, rows=options.rows, turns=turns, versions=versions, filled=filled)
 
 
-def fill(mix: str, rows: int, source: Server, databases: Databases) -> None:
-    """Make the two templates: the toolkit's database, filled, and a copy of it that this project took over."""
+def fill(mix: str, rows: int, source: Server, databases: Databases) -> dict[str, int]:
+    """Make the two templates: the toolkit's database, filled, and a copy of it that this project took over.
+
+    Returns how many rows the tables have.
+    """
     migrate("peer", source.create("peer"))
     source.execute("peer", script(mix, rows))
     if not isinstance(databases, Server):
@@ -74,6 +77,7 @@ def fill(mix: str, rows: int, source: Server, databases: Databases) -> None:
     migrate("ours", databases.create("ours", template="peer"))
     for side in ("peer", "ours"):
         databases.settle(side)
+    return databases.count_rows("ours", TABLES)
 
 
 def take_turn(

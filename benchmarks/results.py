@@ -31,6 +31,8 @@ class Result:
     rows: int
     turns: dict[str, list[dict[str, Any]]]
     versions: dict[str, str]
+    filled: dict[str, int]
+    """The rows of each table before a turn."""
 
     @property
     def medians(self) -> dict[str, float]:
@@ -44,6 +46,10 @@ class Result:
             return None
         quotient = medians[name] / medians[OURS]
         return 1 / quotient if self.case.unit == "requests/s" else quotient
+
+    def removed(self, name: str) -> int:
+        """Return the rows that went in a turn, over all tables."""
+        return sum(self.filled.values()) - sum(self.turns[name][0]["left"].values())
 
     def statements(self, name: str) -> float:
         """Return the statements of a turn; of one request where requests are counted."""
@@ -63,6 +69,7 @@ class Result:
             "unit": self.case.unit,
             "medians": self.medians,
             "ratios": {name: self.ratio(name) for name in self.medians if name != OURS},
+            "filled": self.filled,
             "turns": self.turns,
             "machine": machine(),
             "versions": self.versions,
@@ -73,15 +80,18 @@ class Result:
         """Return the result as a table in Markdown."""
         unit = self.case.unit
         lines = [
-            f"| {self.case.title}, {self.rows:,} access tokens | {unit} | statements | MB | ours is better by |",
-            "|---|---:|---:|---:|---:|",
+            f"| {self.case.title}, {self.rows:,} access tokens | {unit} | rows/s | statements | MB "
+            "| ours is better by |",
+            "|---|---:|---:|---:|---:|---:|",
         ]
         for name, value in self.medians.items():
             ratio = self.ratio(name)
             megabytes = median(turn["megabytes"] for turn in self.turns[name])
             better = f"{ratio:.2f}x" if ratio is not None else ""
+            removed = self.removed(name)
+            rate = f"{removed / value:,.0f}" if unit == "s" and removed > 0 else ""
             lines.append(
-                f"| {name} | {value:,.2f} | {self.statements(name):,.0f} | {megabytes:.1f} | {better} |"
+                f"| {name} | {value:,.2f} | {rate} | {self.statements(name):,.0f} | {megabytes:.1f} | {better} |"
             )
         return "\n".join(lines)
 

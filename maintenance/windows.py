@@ -50,7 +50,12 @@ def next_size(size: int, seconds: float, using: str) -> int:
 
     Grows by WINDOW_GROWTH at most, shrinks as far as it takes, stays within the minimum and the maximum.
     """
-    fitting = size * target_seconds(using) / max(seconds, 0.001)
+    return fitted_size(size, seconds, target_seconds(using))
+
+
+def fitted_size(size: int, seconds: float, target: float) -> int:
+    """Return the rows of the window after one of `size` rows that took `seconds` where it should take `target`."""
+    fitting = size * target / max(seconds, 0.001)
     smoothed = size + SMOOTHING * (fitting - size)
     grown = min(smoothed, size * maintenance_settings.WINDOW_GROWTH)
     lowest, highest = maintenance_settings.WINDOW_MINIMUM_ROWS, maintenance_settings.WINDOW_MAXIMUM_ROWS
