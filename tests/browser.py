@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,6 +40,8 @@ ARGUMENTS = [
 WIDE = {"width": 1120, "height": 760}
 NARROW = {"width": 360, "height": 720}
 TIMEOUT_MILLISECONDS = 15_000
+
+expect.set_options(timeout=TIMEOUT_MILLISECONDS)
 
 OpenPage = Callable[..., Page]
 

@@ -20,6 +20,7 @@ from ..health import current_health
 from ..models import Dashboard, MaintenanceSwitch
 from ..permissions import may_hold, may_view
 from .dashboard_figures import active_runs, cards, flow_chart, table_lines
+from .inactive_applications import may_see_applications
 from .switch import SwitchPages
 
 
@@ -62,6 +63,7 @@ class DashboardAdmin(SwitchPages, admin.ModelAdmin):
             "tables": tables,
             "are_sizes_known": any(line.size is not None for line in tables),
             "flow": flow_chart(),
+            "may_see_applications": may_see_applications(request.user),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/maintenance/dashboard.html", context)

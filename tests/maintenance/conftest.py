@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +11,10 @@ from django.apps import apps
 from django.utils import timezone
 
 from maintenance import schedules
+from maintenance.models import Run
 from oauth2_provider.models import AccessToken, Application
+
+from .stepping import Worker
 
 
 @pytest.fixture
@@ -46,3 +49,16 @@ def make_tokens() -> Callable[..., Application]:
 def restored_schedules(transactional_db: None) -> None:
     """The default schedules, which the tests that commit have flushed."""
     schedules.install(apps, "default")
+
+
+@pytest.fixture
+def start_worker() -> Iterator[Callable[..., Worker]]:
+    workers: list[Worker] = []
+
+    def start(run: Run, *, window_rows: int = 100) -> Worker:
+        workers.append(Worker(run, window_rows=window_rows))
+        return workers[-1]
+
+    yield start
+    for worker in workers:
+        worker.finish()

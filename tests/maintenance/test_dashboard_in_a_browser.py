@@ -20,6 +20,9 @@ from maintenance.models import AuditEvent, MaintenanceSwitch, Run, RunStatus, Ta
 from maintenance.runner import Runner, run_here
 from oauth2_provider.models import AccessToken, RefreshToken
 from tests.browser import OpenPage, axe, fits, log_in, screenshot
+from worker.demo import create_demo
+
+from .stepping import Worker
 
 pytestmark = pytest.mark.browser
 
@@ -146,17 +149,20 @@ def test_the_dashboard_is_reached_from_the_index_and_from_the_list_of_runs(page:
 
 @every_look
 def test_a_dashboard_after_a_month(
-    look: str, open_page: OpenPage, operator: Any, make_tokens: Callable[..., Any]
+    look: str, open_page: OpenPage, operator: Any, start_worker: Callable[..., Worker]
 ) -> None:
-    make_tokens(expired=400, live=900)
+    create_demo(tokens=2000)
     a_month("clear_expired", failures=(1, 9, 17))
     a_month("purge_runs")
     a_month_of_figures()
     PeriodicTask.objects.filter(name="maintenance: clear expired").update(
         last_run_at=timezone.now() - timedelta(hours=2)
     )
+    run = runs.request_run("clear_expired", {}, trigger=Trigger.ADMIN, requested_by=operator)
+    start_worker(run).windows(3)
     page = open_page(**LOOKS[look])
     open_dashboard(page, operator)
+    expect(page.locator(".m-running .m-badge")).to_have_text("Running")
     expect(page.locator(".m-operation", has_text="Clear expired").locator(".m-spark rect")).to_have_count(30)
     expect(page.locator(".m-plot .series-two")).to_have_count(30)
     page.get_by_text("The figures as a table").click()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connections
 from django.test import override_settings
 from django.urls import reverse
 from django.utils import timezone
@@ -21,40 +19,12 @@ from maintenance.models import Run, RunEvent, RunStatus, Trigger
 from maintenance.runner import Runner
 from tests.browser import OpenPage, axe, fits, log_in, screenshot
 
+from .stepping import Worker
+
 pytestmark = pytest.mark.browser
 
 LOOKS: dict[str, dict[str, bool]] = {"light": {}, "dark": {"dark": True}, "narrow": {"narrow": True}}
 every_look = pytest.mark.parametrize("look", LOOKS)
-
-
-class Worker:
-    """A runner in a thread: it does one window, and then one each time it is told to."""
-
-    def __init__(self, run: Run, *, window_rows: int) -> None:
-        self.may_go = threading.Semaphore(0)
-        self.thread = threading.Thread(target=self._work, args=(run.pk, window_rows))
-        self.is_over = False
-        self.thread.start()
-
-    def windows(self, count: int) -> None:
-        for _ in range(count):
-            self.may_go.release()
-
-    def finish(self) -> None:
-        self.is_over = True
-        self.may_go.release()
-        self.thread.join(timeout=60)
-        assert not self.thread.is_alive()
-
-    def _work(self, pk: Any, window_rows: int) -> None:
-        try:
-            Runner(pk, window_rows=window_rows, on_window=self._wait).advance()
-        finally:
-            connections.close_all()
-
-    def _wait(self, run: Run) -> None:
-        if not self.is_over:
-            self.may_go.acquire(timeout=60)
 
 
 @pytest.fixture(autouse=True)
@@ -65,19 +35,6 @@ def strict_site(settings: Any) -> None:
 @pytest.fixture
 def operator(transactional_db: None) -> Any:
     return get_user_model().objects.create_superuser("operator", password="a password")
-
-
-@pytest.fixture
-def start_worker() -> Iterator[Callable[..., Worker]]:
-    workers: list[Worker] = []
-
-    def start(run: Run, *, window_rows: int = 100) -> Worker:
-        workers.append(Worker(run, window_rows=window_rows))
-        return workers[-1]
-
-    yield start
-    for worker in workers:
-        worker.finish()
 
 
 @pytest.fixture
@@ -210,6 +167,8 @@ def test_a_running_run(
 
 @every_look
 def test_a_failed_run(look: str, open_page: OpenPage, operator: Any, clearing: Run) -> None:
+    seen: list[Run] = []
+    Runner(clearing.pk, window_rows=100, on_window=seen.append, must_stop=lambda: len(seen) == 4).advance()
     now = timezone.now()
     Run.objects.filter(pk=clearing.pk).update(
         status=RunStatus.FAILED,
