@@ -34,7 +34,18 @@ COUNTED_AT_MOST = 1000
 """Rows of a table that the question before a deletion counts."""
 SECRET_FIELDS = ("client_secret", "new_client_secret")
 GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
-    (None, ("name", "client_id", "user", "client_type", "authorization_grant_type")),
+    (
+        None,
+        (
+            "name",
+            "client_id",
+            "user",
+            "client_type",
+            "authorization_grant_type",
+            "registered_grant_types",
+            "registered_scope",
+        ),
+    ),
     (
         _("Authentication"),
         (
@@ -121,7 +132,8 @@ class ApplicationAdmin(admin.ModelAdmin):
     list_per_page = 50
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [*super().get_readonly_fields(request, obj), *(TIMES if obj is not None else ())]
+        told = ("client_metadata",) if getattr(obj, "client_metadata", None) else ()
+        return [*super().get_readonly_fields(request, obj), *told, *(TIMES if obj is not None else ())]
 
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Leave the secret out for who may look only: Django would print what is stored."""
