@@ -90,8 +90,8 @@ class TokenAdmin(CredentialAdmin):
         return by_checksum(term)
 
     @admin.display(description=_("token"))
-    def masked_token(self, token: Any) -> str:
-        return mask_credential(token.token) if token.token else str(_("not stored"))
+    def masked_token(self, obj: Any) -> str:
+        return mask_credential(obj.token) if obj.token else str(_("not stored"))
 
 
 class AccessTokenAdmin(TokenAdmin):
@@ -164,8 +164,8 @@ class GrantAdmin(CredentialAdmin):
         return Q(code=term) | by_uuid("token_family", term)
 
     @admin.display(description=_("code"))
-    def masked_code(self, grant: Any) -> str:
-        return mask_credential(grant.code)
+    def masked_code(self, obj: Any) -> str:
+        return mask_credential(obj.code)
 
 
 class IDTokenAdmin(CredentialAdmin):

@@ -11,7 +11,7 @@ from django.core.cache import cache
 from django.test import Client
 from jwcrypto import jwk, jwt
 
-from oauth2_provider.models import AccessToken, Application
+from oauth2_provider.models import AccessToken, Application, DeviceGrant
 
 from .conftest import RegisteredClient
 from .overriding_site import called
@@ -232,6 +232,14 @@ TEMPLATES = [
     ("application_confirm_delete.html", "/o/applications/{application}/delete/", "application"),
     ("authorized-tokens.html", "/o/authorized_tokens/", "authorized_tokens"),
     ("authorized-token-delete.html", "/o/authorized_tokens/{token}/delete/", "object"),
+    ("logout_confirm.html", "/o/logout/", "application form"),
+    ("device/user_code.html", "/o/device/", "form"),
+    (
+        "device/accept_deny.html",
+        "/o/device-confirm/web/WDJBMJHT",
+        "application scopes scopes_descriptions form",
+    ),
+    ("device/device_grant_status.html", "/o/device-grant-status/web/WDJBMJHT", "object"),
 ]
 
 
@@ -245,13 +253,18 @@ def test_a_template_is_overridden_by_its_name_and_has_its_context(
     store_token: Store,
     own_templates: Any,
     user: Any,
+    settings: Any,
     name: str,
     url: str,
     names: str,
 ) -> None:
+    settings.OAUTH2_PROVIDER = {"OIDC_ENABLED": True, "OIDC_RP_INITIATED_LOGOUT_ENABLED": True}
     own_templates(f"oauth2_provider/{name}", "the site's own {{ application.name }}")
     application = register(client_id="web", user=user).application
     token = store_token(application=application)
+    DeviceGrant.objects.create(
+        client_id="web", user=user, user_code="WDJBMJHT", device_code="d", scope="read", expires=token.expires
+    )
     client.force_login(user)
     page = client.get(url.format(application=application.pk, token=token.pk))
     assert page.content.decode().startswith("the site's own")
