@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .security import validate_bcp_configuration
+from .security import validate_bcp_configuration, validate_open_registration
 from .site import (
     validate_middleware,
     validate_settings,
@@ -15,6 +15,7 @@ __all__ = [
     "check_migration_state",
     "validate_bcp_configuration",
     "validate_middleware",
+    "validate_open_registration",
     "validate_settings",
     "validate_swapped_model_consistency",
     "validate_token_configuration",

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 
 from ..bcp import bcp_compliant, bcp_warning_message
+from ..dcr import AllowAllDCRPermission
 from ..settings import oauth2_settings
 
 BEHAVIOUR_GATES = {
@@ -91,6 +92,22 @@ def validate_bcp_configuration(app_configs: Any, **kwargs: Any) -> list[CheckMes
             )
         )
     return messages
+
+
+@register(Tags.security, deploy=True)
+def validate_open_registration(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Say where anybody may register clients as often as they like (RFC 7591 section 5)."""
+    classes = oauth2_settings.DCR_REGISTRATION_PERMISSION_CLASSES
+    is_open = bool(classes) and all(issubclass(one, AllowAllDCRPermission) for one in classes)
+    if not oauth2_settings.DCR_ENABLED or not is_open or oauth2_settings.THROTTLE_RATES.get("register"):
+        return []
+    return [
+        Warning(
+            "DCR_REGISTRATION_PERMISSION_CLASSES lets anybody register clients, as many as they like.",
+            hint='Set a rate, such as OAUTH2_PROVIDER["THROTTLE_RATES"] = {"register": "20/hour"}.',
+            id="oauth2_provider.W024",
+        )
+    ]
 
 
 def _message(gate: ConfigurationGate) -> CheckMessage:

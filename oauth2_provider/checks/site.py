@@ -20,6 +20,9 @@ from ..throttling import find_rate
 TOKEN_MIDDLEWARE = "oauth2_provider.middleware.OAuth2TokenMiddleware"
 SESSION_MIDDLEWARE = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
+MAY_BE_NONE = ("DCR_REGISTRATION_TOKEN_EXPIRE_SECONDS",)
+"""Settings whose None means something, though their default is a number."""
+
 
 @register()
 def validate_token_configuration(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -165,6 +168,8 @@ def _value_messages(name: str, value: Any) -> Iterator[CheckMessage]:
             getattr(oauth2_settings, name)
         except ImportError as error:
             yield Error(str(error), id="oauth2_provider.E022")
+    elif value is None and name in MAY_BE_NONE:
+        return
     elif not _is_like(value, DEFAULTS[name]) and name != "ACCESS_TOKEN_EXPIRE_SECONDS":
         kind = type(DEFAULTS[name]).__name__
         yield Warning(

@@ -163,15 +163,21 @@ def _tokens_of(application: Any) -> Any:
 
 
 def _issue_token(application: Any) -> str:
-    seconds = oauth2_settings.DCR_REGISTRATION_TOKEN_EXPIRE_SECONDS
-    expires = NEVER if seconds is None else timezone.now() + timedelta(seconds=seconds)
     row = get_access_token_model()(
         user=application.user,
         application=application,
         scope=oauth2_settings.DCR_REGISTRATION_SCOPE,
-        expires=expires,
+        expires=_token_expires(),
     )
     token = secrets.token_urlsafe(32)
     set_token_value(row, token)
     row.save(force_insert=True)
     return token
+
+
+def _token_expires() -> datetime:
+    """Return the end of a token that begins now; the setting may be seconds, a timedelta, or None."""
+    lifetime = oauth2_settings.DCR_REGISTRATION_TOKEN_EXPIRE_SECONDS
+    if lifetime is None:
+        return NEVER
+    return timezone.now() + (lifetime if isinstance(lifetime, timedelta) else timedelta(seconds=lifetime))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -142,6 +143,37 @@ def test_settings_that_cannot_work_are_said(settings: Any, site: dict[str, Any],
 )
 def test_a_lifetime_that_can_be_used_is_not_spoken_of(settings: Any, lifetime: Any) -> None:
     settings.OAUTH2_PROVIDER = {"ACCESS_TOKEN_EXPIRE_SECONDS": lifetime}
+    assert found() == {}
+
+
+@pytest.mark.parametrize("lifetime", [60, timedelta(days=1), None], ids=str)
+def test_a_registration_token_may_end_or_not(settings: Any, lifetime: Any) -> None:
+    settings.OAUTH2_PROVIDER = {"DCR_REGISTRATION_TOKEN_EXPIRE_SECONDS": lifetime}
+    assert found() == {}
+
+
+@pytest.mark.parametrize(
+    ("site", "is_said"),
+    [
+        ({}, True),
+        ({"THROTTLE_RATES": {"register": "5/hour"}}, False),
+        ({"DCR_ENABLED": False}, False),
+        ({"DCR_REGISTRATION_PERMISSION_CLASSES": []}, False),
+        (
+            {"DCR_REGISTRATION_PERMISSION_CLASSES": ["oauth2_provider.dcr.IsAuthenticatedDCRPermission"]},
+            False,
+        ),
+    ],
+    ids=str,
+)
+def test_open_registration_without_a_rate_is_said(settings: Any, site: dict[str, Any], is_said: bool) -> None:
+    """RFC 7591 section 5."""
+    opened = {
+        "DCR_ENABLED": True,
+        "DCR_REGISTRATION_PERMISSION_CLASSES": ["oauth2_provider.dcr.AllowAllDCRPermission"],
+    }
+    settings.OAUTH2_PROVIDER = {**COMPLIANT, **opened, **site}
+    assert set(found(deploy=True)) == ({"W024"} if is_said else set())
     assert found() == {}
 
 

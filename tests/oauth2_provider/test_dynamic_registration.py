@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -340,9 +341,9 @@ def test_registering_is_not_using(client: Client, open_registration: None) -> No
     assert Application.objects.get().last_used is None
 
 
-@pytest.mark.parametrize("seconds", [60, None])
+@pytest.mark.parametrize("seconds", [60, timedelta(minutes=1), None])
 def test_a_registration_token_ends_when_the_setting_says(
-    client: Client, open_registration: None, seconds: int | None
+    client: Client, open_registration: None, seconds: Any
 ) -> None:
     with override_settings(OAUTH2_PROVIDER={**OPEN, "DCR_REGISTRATION_TOKEN_EXPIRE_SECONDS": seconds}):
         post(client, MINIMAL)
