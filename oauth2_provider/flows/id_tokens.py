@@ -7,7 +7,6 @@ import binascii
 import hashlib
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -78,9 +77,10 @@ def half_hash(value: str, algorithm: str) -> str:
     return base64.urlsafe_b64encode(digest[: len(digest) // 2]).decode().rstrip("=")
 
 
-def find_application(audience: str | Sequence[str]) -> Any:
-    """Return the client that `audience`, the `aud` of an ID token, names; None where there is none."""
-    names = [audience] if isinstance(audience, str) else list(audience)
+def find_application(audience: Any) -> Any:
+    """Return the client that `audience`, the unverified `aud` of an ID token, names; None where there is none."""
+    listed = audience if isinstance(audience, list) else [audience]
+    names = [name for name in listed if isinstance(name, str) and name.isprintable()]
     return get_application_model()._default_manager.filter(client_id__in=names).first()
 
 

@@ -22,6 +22,7 @@ from django.test import Client, override_settings
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jwcrypto import jwk, jwt
 
 from oauth2_provider.models import (
     AccessToken,
@@ -35,6 +36,7 @@ from tests.databases import EngineDatabase
 from tests.engines import on_every_engine
 
 from .conftest import CHALLENGE, REDIRECT_URI, VERIFIER
+from .openid import KEY
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
 FORM = "application/x-www-form-urlencoded"
@@ -62,6 +64,19 @@ JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 DESCRIPTION = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]*")
 """RFC 6749 appendix A.8."""
 
+BYE = "https://client.example/bye"
+
+
+def signed_hint() -> str:
+    """Return an ID token for "web", of a user who may not be there, whose row is gone."""
+    key = jwk.JWK.from_pem(KEY.encode())
+    header = {"alg": "RS256", "kid": key.thumbprint()}
+    token = jwt.JWT(header=header, claims={"aud": "web", "sub": "1", "exp": 1, "jti": "x"})
+    token.make_signed_token(key)
+    return str(token.serialize())
+
+
+HINT = signed_hint()
 KNOWN = {
     "grant_type": [
         "authorization_code",
@@ -71,8 +86,8 @@ KNOWN = {
         "implicit",
         DEVICE_CODE,
     ],
-    "response_type": ["code", "token", "code token", "none", "id_token"],
-    "client_id": ["web", "machine", "spa", "television", "unknown"],
+    "response_type": ["code", "token", "code token", "none", "id_token", "code id_token", "token id_token x"],
+    "client_id": ["web", "machine", "spa", "hybrid", "television", "unknown"],
     "device_code": ["a device code", "a waiting device code"],
     "user_code": ["BCDF", "b-c d-f", "BCDG"],
     "action": ["accept", "deny"],
@@ -104,11 +119,34 @@ KNOWN = {
     "nonce": ["n", "n" * 300],
     "resource": ["https://api.example/", "urn:x", "https://[", "x"],
     "response_mode": ["query", "fragment", "form_post"],
-    "prompt": ["login", "none", "consent"],
+    "prompt": ["login", "none", "consent", "select_account", "create", "login consent", "none login", "x"],
+    "asked": ["x", "e30:a:b"],
+    "account": ["this", "other", "x"],
+    "login_hint": ["someone", "x" * 300],
+    "acr_values": ["urn:mfa"],
+    "post_logout_redirect_uri": [BYE, "https://evil.example", "javascript:x", "//"],
+    "logout_hint": ["someone"],
+    "csrfmiddlewaretoken": ["x"],
     "approval_prompt": ["auto", "force"],
-    "claims": ["{}", "[", "null", "5", '{"userinfo": {}}'],
-    "id_token_hint": ["x", "a.b.c", "e30.e30.e30", "e30.eyJhdWQiOiAid2ViIn0.e30", "e30.eyJhdWQiOiA1fQ.x"],
-    "max_age": ["0", "x"],
+    "claims": [
+        "{}",
+        "[",
+        "null",
+        "5",
+        '{"userinfo": {}}',
+        '{"id_token": {"sub": {"value": "1"}, "acr": {"essential": true}}}',
+        '{"userinfo": {"email": {"values": [[], {}]}, "sub": {"values": 5}}}',
+        '{"id_token": {"sub": {"values": [1]}}}',
+    ],
+    "id_token_hint": [
+        HINT,
+        "x",
+        "a.b.c",
+        "e30.e30.e30",
+        "e30.eyJhdWQiOiAid2ViIn0.e30",
+        "e30.eyJhdWQiOiA1fQ.x",
+    ],
+    "max_age": ["0", "x", "60", "9" * 20, "\u0663", "-1"],
     "display": ["page"],
     "username": ["someone"],
     "password": ["a password"],
@@ -194,6 +232,7 @@ def site(engine: EngineDatabase) -> Iterator[Client]:
         "machine": (Application.GRANT_CLIENT_CREDENTIALS, Application.CLIENT_CONFIDENTIAL),
         "spa": (Application.GRANT_IMPLICIT, Application.CLIENT_PUBLIC),
         "television": (Application.GRANT_DEVICE_CODE, Application.CLIENT_PUBLIC),
+        "hybrid": (Application.GRANT_OPENID_HYBRID, Application.CLIENT_CONFIDENTIAL),
     }
     for client_id, (grant_type, client_type) in kinds.items():
         Application.objects.create(
@@ -202,6 +241,8 @@ def site(engine: EngineDatabase) -> Iterator[Client]:
             authorization_grant_type=grant_type,
             client_type=client_type,
             redirect_uris=REDIRECT_URI,
+            post_logout_redirect_uris=BYE,
+            algorithm=Application.RS256_ALGORITHM,
         )
     web = Application.objects.get(client_id="web")
     later = timezone.now() + timedelta(hours=1)
@@ -233,6 +274,7 @@ def send(
     site: Client, method: str, path: str, query: str, body: Body, request_headers: dict[str, str]
 ) -> Any:
     """Return the answer; an exception in the server is raised here."""
+    cookies = site.cookies.copy()
     with transaction.atomic():
         answer = site.generic(
             method,
@@ -243,6 +285,7 @@ def send(
             headers=request_headers,
         )
         transaction.set_rollback(True)
+    site.cookies = cookies
     return answer
 
 
@@ -283,11 +326,12 @@ def test_the_authorization_endpoint_redirects_to_the_client_or_nowhere(
 ) -> None:
     """RFC 6749 section 4.1.2.1."""
     scopes = {"openid": "Who you are", "read": "Read", "write": "Write"}
-    with override_settings(OAUTH2_PROVIDER={"OIDC_ENABLED": is_openid, "SCOPES": scopes}):
+    provider = {"OIDC_ENABLED": is_openid, "OIDC_RSA_PRIVATE_KEY": KEY, "SCOPES": scopes}
+    with override_settings(OAUTH2_PROVIDER=provider):
         answer = send(site, method, "/o/authorize/", query, body, {})
-    assert answer.status_code in (200, 302, 400)
-    if answer.status_code == 302:
-        assert answer["Location"].startswith((REDIRECT_URI, "/accounts/login/?next="))
+    assert answer.status_code in (200, 302, 303, 400)
+    if answer.status_code in (302, 303):
+        assert answer["Location"].startswith((REDIRECT_URI, "/accounts/login/?", "/o/authorize/?"))
         location = urlsplit(answer["Location"])
         for said in parse_qs(location.query or location.fragment).get("error_description", []):
             assert DESCRIPTION.fullmatch(said)
@@ -317,3 +361,23 @@ def test_the_pages_of_the_device_flow_answer_all(
     """RFC 8628 section 3.3."""
     answer = send(site, method, f"/o/{path}", query, body, {})
     assert answer.status_code in (200, 302, 400, 404, 405)
+
+
+@on_every_engine
+@given(method=st.sampled_from(["GET", "POST"]), query=queries, body=bodies)
+@briefly
+def test_logout_goes_to_a_registered_uri_or_home(
+    engine: EngineDatabase, site: Client, method: str, query: str, body: Body
+) -> None:
+    """OpenID Connect RP-Initiated Logout 1.0 section 3."""
+    provider = {
+        "OIDC_ENABLED": True,
+        "OIDC_RSA_PRIVATE_KEY": KEY,
+        "OIDC_RP_INITIATED_LOGOUT_ENABLED": True,
+        "OIDC_RP_INITIATED_LOGOUT_ALWAYS_PROMPT": False,
+    }
+    with override_settings(OAUTH2_PROVIDER=provider):
+        answer = send(site, method, "/o/logout/", query, body, {})
+    assert answer.status_code in (200, 302, 400)
+    if answer.status_code == 302:
+        assert answer["Location"] == "/" or answer["Location"].startswith(BYE)

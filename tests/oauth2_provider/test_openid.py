@@ -17,7 +17,7 @@ from oauth2_provider.flows.authentication import AUTH_TIME
 from oauth2_provider.models import AccessToken, Application, IDToken
 from oauth2_provider.oauth2_validators import OAuth2Validator
 
-from .conftest import RegisteredClient
+from .conftest import REDIRECT_URI, VERIFIER, RegisteredClient
 from .openid import KEY, RETIRED, ask, redirected, verified
 
 Register = Callable[..., RegisteredClient]
@@ -182,3 +182,73 @@ def test_consent_that_is_asked_for_is_asked_for(
     """OpenID Connect Core 1.0 section 3.1.2.1, prompt=consent."""
     exchange(relying_party, scope="openid")
     assert exchange(relying_party, scope="openid", prompt="consent", approval_prompt="auto")["id_token"]
+
+
+def test_auth_time_is_of_this_session_and_not_of_the_last_login(
+    client: Client, relying_party: RegisteredClient, exchange: Any, user: Any
+) -> None:
+    """OpenID Connect Core 1.0 sections 2 (auth_time: when the End-User authentication occurred) and 12.2."""
+    exchange(relying_party, scope="openid")
+    session = client.session
+    session[AUTH_TIME] = 1_700_000_000.5
+    session.save()
+    Client().force_login(user)  # on another device
+    code = redirected(ask(client, relying_party, prompt="none"))["code"]
+    presented = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": REDIRECT_URI,
+        "code_verifier": VERIFIER,
+    }
+    told = []
+    for _ in range(3):
+        headers = {"authorization": relying_party.basic}
+        tokens = client.post("/o/token/", presented, headers=headers).json()
+        told.append(verified(client, tokens["id_token"]))
+        presented = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    assert [claims["auth_time"] for claims in told] == [1_700_000_000] * 3
+    assert len({claims["sub"] for claims in told}) == 1
+    assert all("nonce" not in claims for claims in told)
+
+
+def test_userinfo_of_a_token_of_nobody_is_refused(client: Client, oidc: Any, register: Register) -> None:
+    """OpenID Connect Core 1.0 section 5.3: the UserInfo Endpoint is about an End-User."""
+    machine = register(authorization_grant_type=Application.GRANT_CLIENT_CREDENTIALS)
+    token = client.post(
+        "/o/token/",
+        {"grant_type": "client_credentials", "scope": "openid"},
+        headers={"authorization": machine.basic},
+    ).json()["access_token"]
+    answer = client.get("/o/userinfo/", headers={"authorization": f"Bearer {token}"})
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
+
+
+def test_a_site_says_where_userinfo_is_and_who_may_read_it(
+    client: Client, oidc: Any, settings: Any, db: None
+) -> None:
+    settings.OAUTH2_PROVIDER = {
+        **oidc,
+        "OIDC_USERINFO_ENDPOINT": "https://me.example/",
+        "OIDC_USERINFO_CORS_ENABLED": False,
+        "OIDC_ISS_ENDPOINT": "https://id.example",
+        "OIDC_RESPONSE_TYPES_SUPPORTED": ["code"],
+        "OIDC_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": ["client_secret_basic"],
+    }
+    document = client.get("/o/.well-known/openid-configuration").json()
+    assert document["userinfo_endpoint"] == "https://me.example/"
+    assert document["issuer"] == "https://id.example"
+    assert document["response_types_supported"] == ["code"]
+    assert "client_secret_post" not in document["token_endpoint_auth_methods_supported"]
+    assert "Access-Control-Allow-Origin" not in client.options("/o/userinfo/")
+    assert "Access-Control-Allow-Origin" not in client.get("/o/userinfo/")
+
+
+def test_a_request_without_a_nonce_gets_no_id_token_from_the_front(
+    client: Client, oidc: Any, register: Register, user: Any
+) -> None:
+    """OpenID Connect Core 1.0 sections 3.2.2.1 and 3.3.2.11: nonce is REQUIRED in the implicit and hybrid flow."""
+    client.force_login(user)
+    for grant_type, response_type in (("implicit", "id_token"), ("openid-hybrid", "code id_token")):
+        registered = register(authorization_grant_type=grant_type, algorithm="RS256")
+        answer = redirected(ask(client, registered, response_type=response_type))
+        assert answer["error"] == "invalid_request"
