@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_deny
-from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 from oauthlib.oauth2 import InvalidRequestFatalError
@@ -38,7 +38,7 @@ from .mixins import (
 )
 from .par import PushedRequestMixin
 from .prompts import PromptsMixin
-from .responses import FORM_POST, answer_of, carry_over, destination, posted_by_form, with_parameter
+from .responses import FORM_POST, answer_of, as_get, carry_over, destination, posted_by_form, with_parameter
 
 logger = logging.getLogger("oauth2_provider")
 
@@ -59,6 +59,9 @@ SIGNED = (
     "response_mode",
     "prompt",
 )
+
+DECISIONS = {"csrfmiddlewaretoken", "consent", "allow", "account"}
+"""What this server's own pages post, and no client."""
 
 
 @login_exempt
@@ -99,6 +102,9 @@ class BaseAuthorizationView(PushedRequestMixin, LoginRequiredMixin, OAuthLibMixi
         return posted_by_form(self.request, redirect) if response_mode == FORM_POST else redirect
 
 
+@method_decorator(
+    csrf_exempt, name="dispatch"
+)  # clients may post requests; what the user decides is protected
 class AuthorizationView(PromptsMixin, BaseAuthorizationView, FormView):
     """The authorization endpoint (RFC 6749 section 3.1): asks the user, and answers the client.
 
@@ -108,6 +114,13 @@ class AuthorizationView(PromptsMixin, BaseAuthorizationView, FormView):
     template_name = "oauth2_provider/authorize.html"
     form_class = AllowForm
     skip_authorization_completely = False
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.method != "POST":
+            return super().dispatch(request, *args, **kwargs)
+        if not DECISIONS & request.POST.keys():
+            return as_get(request)
+        return csrf_protect(super().dispatch)(request, *args, **kwargs)
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:

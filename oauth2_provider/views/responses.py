@@ -32,6 +32,17 @@ def posted_by_form(request: HttpRequest, redirect: OAuth2ResponseRedirect) -> Ht
     return response
 
 
+def as_get(request: HttpRequest) -> HttpResponse:
+    """Have the browser repeat by GET the request that a client posted (OpenID Connect Core 1.0 section 3.1.2.1).
+
+    From another site it came without the cookie of the user's session.
+    """
+    parameters = request.GET.copy()
+    for name, values in request.POST.lists():
+        parameters.setlist(name, [*parameters.getlist(name), *values])
+    return HttpResponse(status=303, headers={"Location": f"{request.path}?{parameters.urlencode()}"})
+
+
 def with_parameter(uri: str, name: str, value: str) -> str:
     """Return `uri` with a parameter more, in the fragment where the response is there."""
     parts = urlsplit(uri)

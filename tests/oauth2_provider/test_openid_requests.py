@@ -15,7 +15,7 @@ from oauth2_provider.flows.authentication import ACR, AMR, AUTH_TIME
 from oauth2_provider.models import Application
 from oauth2_provider.oauth2_validators import OAuth2Validator
 
-from .conftest import REDIRECT_URI, VERIFIER, RegisteredClient
+from .conftest import CHALLENGE, REDIRECT_URI, VERIFIER, RegisteredClient
 from .openid import allow, ask, next_of, redirected, verified
 
 Register = Callable[..., RegisteredClient]
@@ -420,3 +420,26 @@ def test_a_client_without_an_algorithm_cannot_ask_for_openid(
     registered = register()
     assert redirected(ask(logged_in, registered))["error"] == "invalid_scope"
     assert exchange(registered, scope=None)["scope"] == "email read"
+
+
+def test_a_client_may_post_its_request(user: Any, relying_party: RegisteredClient) -> None:
+    """OpenID Connect Core 1.0 section 3.1.2.1: MUST support GET and POST at the Authorization Endpoint."""
+    strict = Client(enforce_csrf_checks=True)
+    asked = {
+        "response_type": "code",
+        "client_id": relying_party.application.client_id,
+        "scope": "openid",
+        "state": "a & b",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+    }
+    answer = strict.post("/o/authorize/", asked)
+    assert answer.status_code == 303
+    strict.force_login(user)
+    page = strict.get(answer["Location"])
+    assert page.context["form"].initial["state"] == "a & b"
+    initial = {name: value for name, value in page.context["form"].initial.items() if value is not None}
+    for forged in ({**initial, "allow": "1"}, {**asked, "allow": "1"}, {"account": "other"}):
+        assert strict.post("/o/authorize/", forged).status_code == 403
+    decided = {**initial, "allow": "1", "csrfmiddlewaretoken": strict.cookies["csrftoken"].value}
+    assert "code" in redirected(strict.post("/o/authorize/", decided))
