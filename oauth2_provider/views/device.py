@@ -125,14 +125,19 @@ class DeviceConfirmForm(forms.Form):
 
 
 class OwnDeviceGrantMixin(LoginRequiredMixin):
-    """Finds the grant of the URL, which must be one whose code this user entered; 404 otherwise."""
+    """Finds the grant of the URL, which must be one whose code this user entered; 404 otherwise.
+
+    `application` is its client afterwards; there is no grant without one.
+    """
 
     kwargs: dict[str, Any]
     request: HttpRequest
+    application: Any
 
     def get_object(self, queryset: Any = None) -> Any:
         grant = device.find_claimed(self.kwargs["client_id"], self.kwargs["user_code"], self.request.user)
-        if grant is None:
+        self.application = device.find_application(grant) if grant is not None else None
+        if self.application is None:
             raise Http404("There is no such device grant.")
         grant.is_expired()
         return grant
@@ -172,7 +177,7 @@ class DeviceConfirmView(OwnDeviceGrantMixin, FormView):
         scopes = self.object.scope.split()
         return super().get_context_data(
             object=self.object,
-            application=device.find_application(self.object),
+            application=self.application,
             scopes=scopes,
             scopes_descriptions=[descriptions.get(scope, scope) for scope in scopes],
             resource=self.object.resource or [],
@@ -192,7 +197,7 @@ class DeviceGrantStatusView(OwnDeviceGrantMixin, DetailView):
         return get_device_grant_model()._default_manager.filter(user=self.request.user)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(application=device.find_application(self.object), **kwargs)
+        return super().get_context_data(application=self.application, **kwargs)
 
 
 def _verification_uri(request: HttpRequest) -> str:

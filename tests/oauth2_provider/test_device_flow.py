@@ -555,6 +555,16 @@ def test_only_who_entered_the_code_sees_and_answers_the_question(
     assert DeviceGrant.objects.get().status == DeviceGrant.AUTHORIZATION_PENDING
 
 
+def test_nothing_is_asked_about_a_client_that_is_gone(
+    client: Client, television: RegisteredClient, enter: Callable[[str], str]
+) -> None:
+    question = enter(start(television)["user_code"])
+    Application.objects.all().delete()
+    assert client.get(question).status_code == 404
+    assert client.post(question, {"action": "accept"}).status_code == 404
+    assert client.get(question.replace("device-confirm", "device-grant-status")).status_code == 404
+
+
 def test_an_answer_is_final(client: Client, television: RegisteredClient, answer: Callable[..., str]) -> None:
     code = start(television)["user_code"]
     status = answer(code, "deny")

@@ -141,6 +141,22 @@ def test_a_device_code_is_used_once(
 
 
 @on_every_engine
+def test_a_user_code_is_one_users(
+    engine: EngineDatabase, registered: RegisteredClient, device_code: str
+) -> None:
+    """RFC 8628 section 5.4: who enters the code is who answers."""
+    DeviceGrant.objects.update(status=DeviceGrant.AUTHORIZATION_PENDING, user=None)
+
+    def enter(name: str) -> Any:
+        client = Client()
+        client.force_login(get_user_model().objects.create_user(name))
+        return lambda: client.post("/o/device/", {"user_code": "CODE"})
+
+    answers = at_once(*[enter(f"user {number}") for number in range(RACERS)])
+    assert sorted(answer.status_code for answer in answers) == [200] * (RACERS - 1) + [302]
+
+
+@on_every_engine
 def test_a_device_grant_is_answered_once(
     engine: EngineDatabase, registered: RegisteredClient, device_code: str
 ) -> None:
