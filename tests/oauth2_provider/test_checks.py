@@ -139,7 +139,9 @@ def test_settings_that_cannot_work_are_said(settings: Any, site: dict[str, Any],
 
 
 @pytest.mark.parametrize(
-    "lifetime", [60, 0.5, "tests.oauth2_provider.dotted.two_minutes", lambda request: 5], ids=str
+    "lifetime",
+    [60, 0.5, "tests.oauth2_provider.dotted.two_minutes", lambda request: 5],
+    ids=["int", "float", "path", "callable"],
 )
 def test_a_lifetime_that_can_be_used_is_not_spoken_of(settings: Any, lifetime: Any) -> None:
     settings.OAUTH2_PROVIDER = {"ACCESS_TOKEN_EXPIRE_SECONDS": lifetime}
