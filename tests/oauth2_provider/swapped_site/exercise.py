@@ -21,9 +21,13 @@ from django.http import HttpResponse  # noqa: E402
 from django.test import Client, RequestFactory  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+from maintenance.health import collect_health  # noqa: E402
+from maintenance.metrics import render_metrics  # noqa: E402
 from maintenance.models import RunStatus, Trigger  # noqa: E402
 from maintenance.runner import run_here  # noqa: E402
 from maintenance.runs import request_run  # noqa: E402
+from maintenance.snapshots import take_snapshot_if_due  # noqa: E402
+from maintenance.statistics import token_models  # noqa: E402
 from oauth2_provider import models as provider  # noqa: E402
 from oauth2_provider.decorators import protected_resource  # noqa: E402
 from oauth2_provider.flows import client_secrets  # noqa: E402
@@ -71,8 +75,24 @@ def use_models() -> dict:
     guard_a_resource(owner)
     use_admin(owner)
     work_on_users_tokens(owner)
+    watch_over_it()
     rows = (application, id_token, access_token, refresh_token, grant, device_grant, request)
     return {type(row).__name__: type(row) for row in rows}
+
+
+def watch_over_it() -> None:
+    """Look at the health, scrape the metrics, take the hour's figures."""
+    health = collect_health()
+    tables = {model._meta.db_table for model in token_models()}
+    if health.is_partial or set(health.checks["backlog"]) != tables:
+        raise SystemExit(f"health: {health}")
+    names = {snapshot.table for snapshot in take_snapshot_if_due()}
+    names_later = {snapshot.table for snapshot in take_snapshot_if_due(timezone.now() + timedelta(hours=1))}
+    if names != tables or names_later != tables:
+        raise SystemExit(f"snapshots of {names} and {names_later}, not {tables}")
+    metrics = render_metrics().decode()
+    if not all(f'maintenance_rows_removed_total{{table="{table}"}}' in metrics for table in tables):
+        raise SystemExit("metrics without a table")
 
 
 def use_pages(owner: dict) -> None:
