@@ -53,10 +53,13 @@ def servers() -> Servers:
 
 @pytest.fixture(scope="session")
 def redis_url(servers: Servers) -> str:
+    """A database of this process's own: the queues of tests side by side do not mix."""
     try:
-        return servers.redis_url()
+        server = servers.redis_url().rsplit("/", 1)[0]
     except ServerMissing as missing:
         pytest.skip(str(missing))
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return f"{server}/{int(worker.removeprefix('gw')) % 16}"
 
 
 @cache
