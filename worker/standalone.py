@@ -98,6 +98,7 @@ class Standalone:
         self.environment = {
             **os.environ,
             "PORT": str(port),
+            "WEB_ADDRESS": "127.0.0.1",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "PYTHONUNBUFFERED": "1",
         }

@@ -72,6 +72,7 @@ def test_it_comes_up_with_sample_data_and_leaves_nothing_behind(
     client_id, secret = re.search(r"Client: +(\S+) / (\S+)", log.read_text()).groups()  # type: ignore[union-attr]
     home = f"http://127.0.0.1:{port}"
     assert home in log.read_text()
+    assert f"Listening at: {home}" in log.read_text()  # and at no other address
     token = requests.post(
         f"{home}/o/token/", {"grant_type": "client_credentials"}, auth=(client_id, secret), timeout=10
     ).json()["access_token"]
