@@ -72,6 +72,7 @@ def use_models() -> dict:
     if left != [0, 0, 0, 0]:
         raise SystemExit(f"left behind: {left}")
     use_pages(owner)
+    connect_a_device(owner)
     guard_a_resource(owner)
     use_admin(owner)
     work_on_users_tokens(owner)
@@ -117,6 +118,33 @@ def use_pages(owner: dict) -> None:
     for row in (made, access_token):
         if type(row).objects.filter(pk=row.pk).exists():
             raise SystemExit(f"still there: {row}")
+
+
+def connect_a_device(owner: dict) -> None:
+    """Go through the device flow and take up a pushed authorization request."""
+    client = Client()
+    client.force_login(owner["user"])
+    named = {"client_id": "a device"}
+    device = provider.get_application_model().objects.create(
+        **named,
+        client_type="public",
+        authorization_grant_type="urn:ietf:params:oauth:grant-type:device_code",
+    )
+    started = client.post("/o/device-authorization/", named).json()
+    entered = client.post("/o/device/", {"user_code": started["user_code"]})
+    said = client.post(entered["Location"], {"action": "accept"})
+    poll = {**named, "device_code": started["device_code"], "grant_type": device.authorization_grant_type}
+    statuses = [client.get(said["Location"]).status_code]
+    statuses += [client.post("/o/token/", poll).status_code for _ in range(2)]
+    device.authorization_grant_type, device.redirect_uris = "authorization-code", "https://x.example/"
+    device.save()
+    challenge = {"code_challenge": "x" * 43, "code_challenge_method": "S256", "response_type": "code"}
+    pushed = client.post("/o/par/", {**named, **challenge})
+    query = {**named, "request_uri": pushed.json()["request_uri"]}
+    statuses += [pushed.status_code, client.get("/o/authorize/", query).status_code]
+    if statuses != [200, 200, 400, 201, 200]:
+        raise SystemExit(f"device: {statuses}")
+    device.delete()
 
 
 def guard_a_resource(owner: dict) -> None:
