@@ -18,7 +18,7 @@ django.setup()
 from django.contrib.auth.models import User  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.http import HttpResponse  # noqa: E402
-from django.test import Client, RequestFactory  # noqa: E402
+from django.test import Client, RequestFactory, override_settings  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from maintenance.health import collect_health  # noqa: E402
@@ -74,6 +74,7 @@ def use_models() -> dict:
     use_pages(owner)
     connect_a_device(owner)
     guard_a_resource(owner)
+    register_a_client()
     use_admin(owner)
     work_on_users_tokens(owner)
     watch_over_it()
@@ -169,6 +170,40 @@ def guard_a_resource(owner: dict) -> None:
     ):
         raise SystemExit(f"not let in: {answer.status_code}")
     nightly.delete()
+
+
+def register_a_client() -> None:
+    """Let a client register itself, read, change and end its registration; clear clients of stale documents."""
+    opened = {
+        "DCR_ENABLED": True,
+        "DCR_REGISTRATION_PERMISSION_CLASSES": ["oauth2_provider.dcr.AllowAllDCRPermission"],
+    }
+    document = {"redirect_uris": ["https://client.example/"], "grant_types": ["authorization_code"]}
+    client = Client()
+    json_body = {"content_type": "application/json"}
+    with override_settings(OAUTH2_PROVIDER=opened):
+        answers = [client.post("/o/register/", document, **json_body)]
+        told = answers[0].json()
+        uri = told["registration_client_uri"]
+        headers = {"authorization": f"Bearer {told['registration_access_token']}"}
+        answers.append(client.get(uri, headers=headers))
+        document["client_id"] = told["client_id"]
+        answers.append(client.put(uri, document, headers=headers, **json_body))
+        headers = {"authorization": f"Bearer {answers[-1].json()['registration_access_token']}"}
+        answers.append(client.delete(uri, headers=headers))
+    statuses = [answer.status_code for answer in answers]
+    if statuses != [201, 200, 200, 204]:
+        raise SystemExit(f"registration: {statuses}")
+    provider.get_application_model().objects.create(
+        client_id="https://client.example/stale",
+        client_type="public",
+        registration_source="cimd",
+        cimd_expires_at=timezone.now() - timedelta(days=1),
+    )
+    out = StringIO()
+    call_command("clearcimdapplications", stdout=out)
+    if not out.getvalue().startswith("1 "):
+        raise SystemExit(f"documents: {out.getvalue()}")
 
 
 def use_admin(owner: dict) -> None:
