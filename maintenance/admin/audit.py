@@ -18,6 +18,7 @@ from ..forms import AuditFilterForm
 from ..models import AuditEvent, Run
 from ..views import AuditExportView
 from .base import refuse
+from .confirmation import table_title
 
 PAGE_SIZE = 50
 EFFECT_CHARACTERS = 300
@@ -124,7 +125,8 @@ def _lines(events: list[AuditEvent]) -> list[dict[str, Any]]:
 
 def _value(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_value(inner)}" for name, inner in value.items() if _says(inner))
+        parts = ((table_title(name), inner) for name, inner in value.items() if _says(inner))
+        return ", ".join(f"{name} {_value(inner)}" for name, inner in parts)
     if isinstance(value, list):
         return ", ".join(_value(inner) for inner in value)
     if isinstance(value, bool):

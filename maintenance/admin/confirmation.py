@@ -23,6 +23,7 @@ from ..exceptions import InvalidArguments
 from ..forms import ReasonForm
 from ..models import AuditAction, Run, RunEvent, Trigger
 from ..operations import Operation, Preview
+from ..operations.fields import KeyField
 from ..previews import (
     PreviewExpired,
     PreviewForged,
@@ -34,6 +35,7 @@ from ..previews import (
 )
 from .base import url_of
 
+NAMES_SHOWN = 10
 TEMPLATE = "admin/maintenance/run/preview.html"
 
 
@@ -45,12 +47,8 @@ def show_preview(
     *,
     preview: Preview | None = None,
     form: ReasonForm | None = None,
-    subjects: Sequence[str] = (),
 ) -> HttpResponse:
-    """Return the page with what runs of `operation` with each of `works` would do, and a button to confirm it.
-
-    `subjects` are the names of what the works are about, where keys alone would say little.
-    """
+    """Return the page with what runs of `operation` with each of `works` would do, and a button to confirm it."""
     if preview is None:
         preview = preview_of(operation, works)
         record(
@@ -58,16 +56,18 @@ def show_preview(
             operation=operation.name,
             effect={"works": list(works), "counts": preview.counts},
         )
+    tables = _lines(preview, preview.counts, table_title)
+    reasons = _lines(preview, preview.reasons, in_words)
     context = {
         **site.each_context(request),
         "opts": Run._meta,
         "title": _("Preview: %(title)s") % {"title": operation.title},
         "operation": operation,
         "works": [arguments_in_words(arguments) for arguments in works],
-        "subjects": subjects,
+        "subjects": _subjects(operation, works),
         "preview": preview,
-        "tables": _lines(preview, preview.counts, table_title),
-        "reasons": _lines(preview, preview.reasons, in_words),
+        "tables": tables,
+        "reasons": reasons if reasons != tables else [],
         "kept": [(in_words(name), f"{rows:,}") for name, rows in preview.kept.items()],
         "samples": [(name_in_words(name), keys) for name, keys in preview.samples.items()],
         "signed": signed(operation, works, preview, user=request.user),
@@ -151,7 +151,22 @@ def name_in_words(name: str) -> str:
 
 
 def _lines(preview: Preview, rows: Mapping[str, int], title: Any) -> list[tuple[str, str]]:
-    return [(title(name), preview.shown(name)) for name in rows]
+    """Return what there is to show: names without rows only where no name has any."""
+    shown = [name for name in rows if rows[name]] or list(rows)
+    return [(title(name), preview.shown(name)) for name in shown]
+
+
+def _subjects(operation: Operation, works: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of the rows whose keys are among the arguments, where those are few."""
+    names: list[str] = []
+    for name, field in operation.form_class.base_fields.items():
+        if not isinstance(field, KeyField):
+            continue
+        given = [work[name] for work in works if name in work]
+        keys = [key for value in given for key in (value if isinstance(value, list) else [value])]
+        names += [str(row) for row in field.model()._base_manager.filter(pk__in=keys[:NAMES_SHOWN])]
+        names += [f"… ({len(keys)})"] if len(keys) > NAMES_SHOWN else []
+    return names
 
 
 def _note_preview(request: HttpRequest, run: Run, rows: int) -> None:

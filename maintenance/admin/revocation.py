@@ -23,7 +23,6 @@ MOST_USERS = 1000
 """Chosen in the list: more are better named by their application, or as everybody."""
 MOST_APPLICATIONS = 20
 """Each is a run of its own."""
-NAMES_SHOWN = 10
 
 
 class RevokesTokens(Tools):
@@ -87,12 +86,7 @@ def _revoke_tokens(model_admin: Any, request: HttpRequest, queryset: QuerySet[An
         return None
     works = [operation.clean(work) for work in model_admin.maintenance_works([row.pk for row in chosen])]
     with origin_of(request):
-        return show_preview(request, model_admin.admin_site, operation, works, subjects=_named(chosen))
-
-
-def _named(rows: list[Any]) -> list[str]:
-    names = [str(row) for row in rows[:NAMES_SHOWN]]
-    return [*names, f"… ({len(rows)})"] if len(rows) > NAMES_SHOWN else names
+        return show_preview(request, model_admin.admin_site, operation, works)
 
 
 def _may_revoke(request: HttpRequest) -> Operation | None:

@@ -31,7 +31,7 @@ from .base import find_operation
 from .extend import Tools
 
 STOCK_COLUMNS = ("name", "enabled", "scheduler", "interval", "start_time", "last_run_at", "one_off")
-COLUMNS = ("name", "enabled", "maintenance_when", "maintenance_next", "last_run_at", "maintenance_state")
+COLUMNS = ("name", "maintenance_state", "maintenance_when", "maintenance_next", "last_run_at")
 NEXT_TIMES = 3
 
 

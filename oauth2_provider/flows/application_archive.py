@@ -71,7 +71,7 @@ def restore(document: list[dict[str, Any]]) -> Any:
     alias = router.db_for_write(model)
     try:
         deserialized, *secrets = serializers.deserialize("json", json.dumps(document), using=alias)
-    except DeserializationError as error:
+    except (DeserializationError, ValueError) as error:
         raise NotRestorable(f"The archived row does not fit the database any more: {error}") from error
     application = deserialized.object
     if not isinstance(application, model):

@@ -169,6 +169,14 @@ def test_what_cannot_be_restored_says_why(admin_client: Client) -> None:
     assert said(answer) == ["There is an application with the client_id 'gone'."]
 
 
+def test_an_archive_that_holds_nothing_says_so_and_is_no_error(admin_client: Client) -> None:
+    run = Run.objects.create(operation="cleanup_inactive_applications", trigger="code")
+    archive = ArchivedApplication.objects.create(run=run, client_id="gone", document=[])
+    answer = admin_client.post(f"{ARCHIVE}{archive.pk}/restore/")
+    assert said(answer)[0].startswith("The archived row does not fit the database any more")
+    assert admin_client.get(f"{ARCHIVE}{archive.pk}/change/").status_code == 200
+
+
 def test_a_viewer_sees_and_changes_nothing(staff: Callable[..., Client]) -> None:
     make("kept", used=100)
     make("gone", days=500)
@@ -178,7 +186,7 @@ def test_a_viewer_sees_and_changes_nothing(staff: Callable[..., Client]) -> None
     client = staff("view_run", "view_application", "view_archivedapplication", "view_protectedapplication")
     page = client.get(PAGE)
     assert page.context["preview_url"] is None
-    assert b"No longer protect" not in page.content
+    assert b">Unprotect<" not in page.content
     assert b"Restore</button>" not in client.get(f"{ARCHIVE}{archive.pk}/change/").content
     for path in (f"{PAGE}protect/", f"{PAGE}unprotect/", f"{ARCHIVE}{archive.pk}/restore/"):
         assert client.post(path, {"client_id": "kept"}).status_code == 403

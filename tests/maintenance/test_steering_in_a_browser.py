@@ -225,8 +225,8 @@ def furnished(
     cleanup_inactive_applications()
     make_inactive("Old Reports", used=200)
     make_inactive("Wedding slideshow with quite a long name for a phone", used=140, skip_authorization=True)
-    make_inactive("Claude Desktop", days=64, registration_source="dcr")
-    make_inactive("Claude Desktop 2", days=61, registration_source="dcr")
+    make_inactive("Desk Assistant", days=64, registration_source="dcr")
+    make_inactive("Desk Assistant 2", days=61, registration_source="dcr")
     ProtectedApplication.objects.create(
         client_id="old-reports", actor="maria", reason="A partner's yearly report"
     )
