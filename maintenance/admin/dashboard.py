@@ -29,7 +29,8 @@ class DashboardAdmin(SwitchPages, admin.ModelAdmin):
     """In the admin's index and menus as if it were a model's list; there is nothing to add, change or delete."""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return may_view(request.user)
+        """The dashboard is one page: the admin's page of a single row would show all columns, tracebacks too."""
+        return obj is None and may_view(request.user)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return may_view(request.user)
