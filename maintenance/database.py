@@ -53,3 +53,11 @@ def keep_run_row_unlocked(using: str) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def close_unusable(*aliases: str) -> None:
+    """Close those connections that the server has ended: the next statement opens others."""
+    for alias in set(aliases):
+        connection = connections[alias]
+        if not connection.in_atomic_block and not connection.is_usable():
+            connection.close()

@@ -10,12 +10,13 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connections, router
+from django.db import router
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from .database import close_unusable
 from .exceptions import FencedOut, TransitionRefused
 from .models import HELD_BY_WORKER, WAITING, Run, RunEvent, RunStatus
 from .operations import Job
@@ -127,9 +128,7 @@ class RunRecord:
 
         A database's DETAIL lines quote the values of a row: only the first line of the message is kept.
         """
-        connection = connections[self.alias]
-        if not connection.in_atomic_block and not connection.is_usable():
-            connection.close()
+        close_unusable(self.alias)
         lines = str(error).splitlines()
         try:
             move(

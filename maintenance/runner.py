@@ -18,17 +18,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from django.db import (
-    IntegrityError,
-    InterfaceError,
-    OperationalError,
-    connections,
-    transaction,
-)
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from . import shards
-from .database import keep_run_row_unlocked, reset_timeouts, set_timeouts
+from .database import close_unusable, keep_run_row_unlocked, reset_timeouts, set_timeouts
 from .dispatch import send
 from .exceptions import FencedOut, ShardFailed
 from .models import ENDED, WAITING, Run, RunEvent, RunStatus
@@ -45,8 +39,9 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.2
 """How often a resting worker looks whether it has to stop."""
 
-
-PASSING = (OperationalError, InterfaceError, IntegrityError)
+LOST = (OperationalError, InterfaceError)
+"""What may be a lost connection."""
+PASSING = (*LOST, IntegrityError)
 """What may be gone at the next try: deadlocks, timeouts, lost connections; a row that came to be held meanwhile."""
 
 PATHS = {"set-based": "by set-based statements", "orm": "through the ORM, which is slower"}
@@ -80,6 +75,7 @@ class Runner:
         self.window_rows = window_rows
         self.record: RunRecord
         self.stages: Sequence[Stage] = ()
+        self.is_beyond_mending = False
 
     @property
     def run(self) -> Run:
@@ -99,7 +95,7 @@ class Runner:
             run_started.send_robust(sender=Run, run=self.run)
         try:
             with self._span("slice", attempt=self.run.attempts):
-                self._work()
+                self._work_with_retries()
         except FencedOut:
             logger.info("another worker has the run", extra={"action": "fenced_out", "run": str(self.run_id)})
         except Exception as error:
@@ -107,6 +103,24 @@ class Runner:
         if self.run.parent_id is not None and self.run.status in ENDED:
             shards.wake_parent(self.run)
         return self.run
+
+    def _work_with_retries(self) -> None:
+        """Work; what is lost between two windows is mended from the cursor on, unless that brings no progress.
+
+        A window mends its own losses: what it could not mend is raised.
+        """
+        lost: Exception | None = None
+        attempt, mended_at = 0, None
+        while True:
+            try:
+                if lost is not None:
+                    self._recover(lost, attempt)
+                return self._work()
+            except LOST as error:
+                attempt = attempt + 1 if self.run.cursor == mended_at else 1
+                lost, mended_at = error, self.run.cursor
+                if self.is_beyond_mending or attempt == maintenance_settings.WINDOW_ATTEMPTS:
+                    raise
 
     def _work(self) -> None:
         operation = get_operation(self.run.operation)
@@ -254,6 +268,7 @@ class Runner:
                 seconds = self._traced_window()
             except PASSING as error:
                 if attempt == attempts:
+                    self.is_beyond_mending = True
                     raise
                 self._recover(error, attempt)
             else:
@@ -302,15 +317,12 @@ class Runner:
         return {**cursor, "positions": positions, "stage": number if position is not None else number + 1}
 
     def _recover(self, error: Exception, attempt: int) -> None:
-        """Make ready to try the window again: a sound connection, the row as it is, a smaller window, a pause."""
-        for alias in {self.record.alias, self._using()}:
-            connection = connections[alias]
-            if not connection.in_atomic_block and not connection.is_usable():
-                connection.close()
+        """Make ready to try again: a pause, a sound connection, the row as it is, a smaller window."""
+        self._rest(random.uniform(0.05, 0.2) * 2**attempt)  # noqa: S311 - jitter
+        close_unusable(self.record.alias, self._using())
         self.record.reload()
         self.window_rows = max(maintenance_settings.WINDOW_MINIMUM_ROWS, self._size() // 2)
         self.record.note(RunEvent.Kind.RETRIED, text=f"{type(error).__name__}, attempt {attempt}")
-        self._rest(random.uniform(0.05, 0.2) * 2**attempt)  # noqa: S311 - jitter
 
     # -- the record
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
@@ -17,7 +19,7 @@ from maintenance.record import RunRecord
 from maintenance.runner import Runner, run_here
 from oauth2_provider.models import AccessToken
 from tests.databases import EngineDatabase
-from tests.engines import on_every_engine
+from tests.engines import on_every_engine, on_postgresql
 
 TABLE = "oauth2_provider_accesstoken"
 
@@ -134,3 +136,50 @@ def test_a_held_run_says_why_and_until_when() -> None:
     assert run.not_before is not None
     assert run.not_before > timezone.now() + timedelta(seconds=20)
     assert runs.sweep() == []
+
+
+def end_own_connection() -> None:
+    """Have the server end the connection of this thread, unasked."""
+    import psycopg
+
+    parameters = connection.get_connection_params()
+    own = connection.connection.info.backend_pid
+    names = {name: parameters[name] for name in ("host", "user", "dbname")}
+    with psycopg.connect(**names) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [own])
+
+
+class Severing:
+    """Asked between two windows, and while it rests, whether to stop: does not, but may end the connection."""
+
+    def __init__(self, *, chance: float) -> None:
+        self.chance, self.severed = chance, 0
+        self.random = random.Random(9)
+
+    def __call__(self) -> bool:
+        if self.random.random() < self.chance:
+            end_own_connection()
+            self.severed += 1
+        return False
+
+
+@on_postgresql
+def test_connections_lost_between_windows_are_mended(
+    engine: EngineDatabase, make_tokens: Callable[..., Any]
+) -> None:
+    make_tokens(expired=60, live=3)
+    severing = Severing(chance=0.4)
+    run = run_here(runs.enqueue("clear_expired"), window_rows=10, must_stop=severing)
+    assert (run.status, run.counts) == (RunStatus.SUCCEEDED, {TABLE: 60}), run.error_message
+    assert severing.severed >= 5
+    assert AccessToken.objects.count() == 3
+
+
+@on_postgresql
+def test_a_connection_that_is_lost_again_and_again_fails_the_run(
+    engine: EngineDatabase, make_tokens: Callable[..., Any]
+) -> None:
+    make_tokens(expired=5)
+    run = run_here(runs.enqueue("clear_expired"), must_stop=Severing(chance=1))
+    assert (run.status, run.error_class) == (RunStatus.FAILED, "OperationalError")
+    assert AccessToken.objects.count() in (0, 5)
