@@ -111,32 +111,32 @@ def request_run(
     return run
 
 
-def pause(run: Run, *, actor: str = "") -> Run:
-    """Have `run` stop after its window and wait to be resumed. Raises TransitionRefused."""
+def pause(run: Run, *, actor: str = "", reason: str = "") -> Run:
+    """Have `run` stop after its window and wait to be resumed; `reason` is kept. Raises TransitionRefused."""
     _ask(run, "pause", at_once=RunStatus.PAUSED, after_window=RunStatus.PAUSING)
-    _note_control(run, RunEvent.Kind.PAUSE_REQUESTED, AuditAction.RUN_PAUSED, actor)
+    _note_control(run, RunEvent.Kind.PAUSE_REQUESTED, AuditAction.RUN_PAUSED, actor, reason)
     _have_shards_follow(run, "pause", pause, actor)
     return run
 
 
-def cancel(run: Run, *, actor: str = "") -> Run:
-    """Have `run` end after its window. What it did stays done. Raises TransitionRefused."""
+def cancel(run: Run, *, actor: str = "", reason: str = "") -> Run:
+    """Have `run` end after its window; `reason` is kept. What it did stays done. Raises TransitionRefused."""
     _ask(run, "cancel", at_once=RunStatus.CANCELLED, after_window=RunStatus.CANCELLING)
-    _note_control(run, RunEvent.Kind.CANCEL_REQUESTED, AuditAction.RUN_CANCELLED, actor)
+    _note_control(run, RunEvent.Kind.CANCEL_REQUESTED, AuditAction.RUN_CANCELLED, actor, reason)
     _have_shards_follow(run, "cancel", cancel, actor)
     return run
 
 
-def resume(run: Run, *, actor: str = "") -> Run:
+def resume(run: Run, *, actor: str = "", reason: str = "") -> Run:
     """Have a paused run go on from its cursor. Raises TransitionRefused."""
     move(run, RunStatus.ENQUEUED, from_=CONTROLS["resume"], not_before=timezone.now(), hold_reason="")
-    _note_control(run, RunEvent.Kind.RESUMED, AuditAction.RUN_RESUMED, actor)
+    _note_control(run, RunEvent.Kind.RESUMED, AuditAction.RUN_RESUMED, actor, reason)
     _have_shards_follow(run, "resume", resume, actor)
     send_on_commit(run)
     return run
 
 
-def retry(run: Run, *, actor: str = "") -> Run:
+def retry(run: Run, *, actor: str = "", reason: str = "") -> Run:
     """Have a failed run go on from its cursor. Raises TransitionRefused, also where the same work is active anew."""
     try:
         with transaction.atomic(using=router.db_for_write(Run)):
@@ -154,7 +154,7 @@ def retry(run: Run, *, actor: str = "") -> Run:
             )
     except IntegrityError as exc:
         raise TransitionRefused(run.pk, "replaced by an active run of the same work", "enqueued") from exc
-    _note_control(run, RunEvent.Kind.RETRY, AuditAction.RUN_RETRIED, actor)
+    _note_control(run, RunEvent.Kind.RETRY, AuditAction.RUN_RETRIED, actor, reason)
     _have_shards_follow(run, "retry", retry, actor)
     send_on_commit(run)
     return run
@@ -234,10 +234,10 @@ def _record_request(run: Run, action: AuditAction) -> None:
     record(action, run=run, actor=_actor(run), source=run.trigger, reason=run.reason, effect=effect)
 
 
-def _note_control(run: Run, kind: RunEvent.Kind, action: AuditAction, actor: str) -> None:
-    note(run, kind, actor=actor)
+def _note_control(run: Run, kind: RunEvent.Kind, action: AuditAction, actor: str, reason: str) -> None:
+    note(run, kind, actor=actor, text=reason)
     if run.parent_id is None:
-        record(action, run=run, actor=actor, effect={"status": run.status})
+        record(action, run=run, actor=actor, reason=reason, effect={"status": run.status})
 
 
 def _ask(run: Run, control: str, *, at_once: RunStatus, after_window: RunStatus) -> None:

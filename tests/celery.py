@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from celery import Celery
 
+import worker  # noqa: F401 - its app, made later, would take the place of this one
+
 app = Celery("tests")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.set_default()

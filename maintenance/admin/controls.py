@@ -31,6 +31,8 @@ ACTIONS: dict[str, Callable[..., Run]] = {
 }
 """What a button calls."""
 
+LONGEST_REASON = 500
+
 
 @dataclass(frozen=True, kw_only=True)
 class Button:
@@ -80,7 +82,8 @@ class ControlPages(Pages):
             return self._ask_first(request, run)
         try:
             with origin_of(request):
-                ACTIONS[action](run, actor=request.user.get_username())
+                reason = request.POST.get("reason", "").strip()[:LONGEST_REASON]
+                ACTIONS[action](run, actor=request.user.get_username(), reason=reason)
         except MaintenanceError as error:
             messages.error(request, str(error))
         else:
@@ -97,5 +100,6 @@ class ControlPages(Pages):
             "run": run,
             "run_title": operation.title if operation is not None else run.operation,
             "standing": standing_of(run, timezone.now()),
+            "longest_reason": LONGEST_REASON,
         }
         return TemplateResponse(request, "admin/maintenance/run/cancel.html", context)

@@ -122,7 +122,7 @@ class Chaos:
     def __init__(self, site: Site, chance: random.Random) -> None:
         self.site = site
         self.chance = chance
-        self.sender = Celery(broker=site.environment["REDIS_URL"])
+        self.sender = Celery(broker=site.environment["REDIS_URL"], set_as_current=False)
         self.done: list[str] = []
 
     def fault(self) -> None:

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from maintenance import runs
-from maintenance.models import CONTROLS, Run, RunStatus, Trigger
+from maintenance.models import CONTROLS, AuditEvent, Run, RunStatus, Trigger
 from maintenance.operations import get_operation
 from maintenance.permissions import may_control
 from maintenance.runner import run_here
@@ -61,9 +61,11 @@ def test_cancel_is_offered_while_it_fits_and_takes_effect(admin_client: Client) 
     assert b"Cancel this run?" in admin_client.post(cancel).content
     run.refresh_from_db()
     assert run.status == RunStatus.ENQUEUED
-    admin_client.post(cancel, {"confirmed": "yes"})
+    admin_client.post(cancel, {"confirmed": "yes", "reason": "the wrong hour"})
     run.refresh_from_db()
     assert run.status == RunStatus.CANCELLED
+    assert run.events.get(kind="cancel_requested").text == "the wrong hour"
+    assert AuditEvent.objects.get(action="run_cancelled").reason == "the wrong hour"
     assert cancel not in admin_client.get(page).content.decode()
 
 

@@ -22,10 +22,11 @@ from maintenance.admin.timeline import SHOWN, timeline_of
 from maintenance.health import forget_health
 from maintenance.models import MaintenanceSwitch, Run, RunEvent, RunStatus, Trigger
 from maintenance.runner import Runner, run_here
+from maintenance.snapshots import take_snapshot_if_due
 from maintenance.statistics import Clearance
 from oauth2_provider.models import AccessToken, RefreshToken
 from tests.databases import EngineDatabase
-from tests.engines import on_postgresql
+from tests.engines import on_every_engine, on_postgresql
 
 DASHBOARD = "/admin/maintenance/dashboard/"
 RUNS = "/admin/maintenance/run/"
@@ -357,3 +358,29 @@ def test_what_a_run_did_and_for_whom_is_on_its_page(
     assert "&lt;b&gt;disk&lt;/b&gt;" in page
     assert "<b>disk" not in page
     assert 'data-active="no"' in page
+
+
+@on_every_engine
+def test_every_page_answers_on_every_engine(
+    engine: EngineDatabase, client: Client, make_tokens: Callable[..., Any]
+) -> None:
+    make_tokens(expired=50, live=5)
+    client.force_login(get_user_model().objects.create_superuser("operator"))
+    take_snapshot_if_due(timezone.now() - timedelta(hours=3))
+    done = run_here(runs.enqueue("clear_expired"))
+    take_snapshot_if_due(timezone.now() - timedelta(hours=1))
+    dashboard = client.get(DASHBOARD)
+    tokens = next(line for line in dashboard.context["tables"] if line.table == AccessToken._meta.db_table)
+    assert (tokens.rows, tokens.expired) == ("5", "0")
+    assert (tokens.size is None) == (engine.engine == "sqlite")
+    assert dashboard.context["flow"].rows[0][2] == "50"
+    for path in (
+        f"{DASHBOARD}live/",
+        RUNS,
+        f"{RUNS}?q=clear",
+        reverse("admin:maintenance_run_live", args=[done.pk]),
+    ):
+        assert client.get(path).status_code == 200
+    page = client.get(reverse("admin:maintenance_run_change", args=[done.pk]))
+    assert ("Access tokens", AccessToken._meta.db_table, 50) in page.context["counts"]
+    assert len(page.context["charts"]) == 2

@@ -23,7 +23,7 @@ from django.utils import timezone  # noqa: E402
 
 from maintenance.health import collect_health  # noqa: E402
 from maintenance.metrics import render_metrics  # noqa: E402
-from maintenance.models import RunStatus, Trigger  # noqa: E402
+from maintenance.models import Run, RunStatus, Trigger  # noqa: E402
 from maintenance.runner import run_here  # noqa: E402
 from maintenance.runs import request_run  # noqa: E402
 from maintenance.snapshots import take_snapshot_if_due  # noqa: E402
@@ -76,6 +76,7 @@ def use_models() -> dict:
     guard_a_resource(owner)
     register_a_client()
     use_admin(owner)
+    use_dashboard()
     work_on_users_tokens(owner)
     watch_over_it()
     rows = (application, id_token, access_token, refresh_token, grant, device_grant, request)
@@ -204,6 +205,22 @@ def register_a_client() -> None:
     call_command("clearcimdapplications", stdout=out)
     if not out.getvalue().startswith("1 "):
         raise SystemExit(f"documents: {out.getvalue()}")
+
+
+def use_dashboard() -> None:
+    """Look at the operators' pages: the dashboard names each token table of the site, and each run has its page."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("operator"))
+    dashboard = client.get("/admin/maintenance/dashboard/").content.decode()
+    tables = [model._meta.db_table for model in token_models()]
+    missing = [table for table in tables if f'title="{table}"' not in dashboard]
+    if missing:
+        raise SystemExit(f"not on the dashboard: {missing}")
+    paths = ["/admin/maintenance/run/", "/admin/maintenance/dashboard/live/"]
+    paths += [f"/admin/maintenance/run/{run.pk}/change/" for run in Run.objects.all()]
+    statuses = {client.get(path).status_code for path in paths}
+    if statuses != {200}:
+        raise SystemExit(f"operators' pages: {statuses}")
 
 
 def use_admin(owner: dict) -> None:
