@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import calendar
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from ..models import get_access_token_model, get_refresh_token_model, token_checksum
 from ..models.lookup import find
 from ..settings import oauth2_settings
 from .issuance import granted_scope, refresh_token_expires
+from .subjects import subject_of
 
 INACTIVE: dict[str, Any] = {"active": False}
 
@@ -78,7 +81,8 @@ def _common(token: Any) -> dict[str, Any]:
         response["client_id"] = token.application.client_id
     if token.user is not None:
         response["username"] = token.user.get_username()
-        response["sub"] = str(token.user.pk)
+        with suppress(ImproperlyConfigured):  # a pairwise client of a site that lost its salt: not said
+            response["sub"] = subject_of(token.user, token.application)
     if token.resource:
         response["aud"] = token.resource if len(token.resource) > 1 else token.resource[0]
     return response

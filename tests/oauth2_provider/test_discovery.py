@@ -228,3 +228,38 @@ def test_every_endpoint_is_there(client: Client, document: dict[str, Any]) -> No
     for name in endpoints:
         if isinstance(document[name], str):
             assert client.get(document[name]).status_code != 404, name
+
+
+@pytest.mark.parametrize("endpoint", ["revocation", "introspection"])
+def test_every_way_to_authenticate_is_taken_where_tokens_are_asked_about_or_ended(
+    client: Client, db: None, register: Register, exchange: Any, endpoint: str
+) -> None:
+    """RFC 8414 section 2: what the metadata lists for these endpoints."""
+    document = client.get("/o/.well-known/oauth-authorization-server").json()
+    methods = document[f"{endpoint}_endpoint_auth_methods_supported"]
+    assert {"client_secret_basic", "client_secret_post"} <= set(methods)
+    for method in methods:
+        kind = Application.CLIENT_PUBLIC if method == "none" else Application.CLIENT_CONFIDENTIAL
+        registered = register(client_type=kind)
+        data = {"token": exchange(registered)["access_token"]}
+        headers = {"authorization": registered.basic} if method == "client_secret_basic" else {}
+        if method != "client_secret_basic":
+            data["client_id"] = registered.application.client_id
+        if method == "client_secret_post":
+            data["client_secret"] = registered.secret
+        answer = client.post(urlsplit(document[f"{endpoint}_endpoint"]).path, data, headers=headers)
+        assert answer.status_code == 200, method
+
+
+def test_every_grant_type_is_one_that_the_token_endpoint_knows(
+    client: Client, db: None, register: Register
+) -> None:
+    """RFC 8414 section 2: grant_types_supported; RFC 6749 section 5.2: unsupported_grant_type for any other."""
+    document = client.get("/o/.well-known/oauth-authorization-server").json()
+    registered = register()
+    headers = {"authorization": registered.basic}
+    kinds = [kind for kind in document["grant_types_supported"] if kind != "implicit"]  # has no token request
+    for kind in (*kinds, "urn:nobody:knows"):
+        answer = client.post("/o/token/", {"grant_type": kind}, headers=headers)
+        is_unknown = answer.status_code == 400 and answer.json()["error"] == "unsupported_grant_type"
+        assert is_unknown == (kind == "urn:nobody:knows"), (kind, answer.content)

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from oauth2_provider.flows.subjects import subject_of
 from oauth2_provider.models import AccessToken, Application, RefreshToken
 
 from .conftest import RegisteredClient
@@ -44,6 +45,21 @@ def test_a_refresh_token_is_told_to_its_client_only(
     }
     assert answer["Cache-Control"] == "no-store"
     assert introspect(client, register(client_id="another"), token).json() == {"active": False}
+
+
+def test_a_token_of_a_pairwise_client_is_told_with_the_subject_of_its_sector(
+    client: Client, register: Register, exchange: Any, user: Any, settings: Any
+) -> None:
+    """OpenID Connect Core 1.0 section 8: a pairwise client's tokens do not give the account away."""
+    settings.OAUTH2_PROVIDER = {"OIDC_PAIRWISE_SUBJECT_SALT": "a salt"}
+    registered = register(subject_type="pairwise")
+    token = exchange(registered)["access_token"]
+    told = introspect(client, registered, token).json()
+    assert told["sub"] == subject_of(user, registered.application) != str(user.pk)
+    settings.OAUTH2_PROVIDER = {}
+    told = introspect(client, registered, token).json()
+    assert told["active"] is True
+    assert "sub" not in told
 
 
 @pytest.mark.parametrize("state", ["expired", "revoked", "inactive user", "unknown"])
