@@ -135,6 +135,15 @@ CASES = {
         unit="ms",
         engine="sqlite",
     ),
+    "pages": Case(
+        title="the slowest of the operators' pages, beside the admin's own index",
+        mix="everyday",
+        contenders=tuple(
+            Contender(name=name, side="ours", program="pages", options=(("pages", pages),))
+            for name, pages in ((OURS, "ours"), ("the admin's index", "index"))
+        ),
+        unit="ms",
+    ),
     "indexes_clear": Case(
         title="what the indexes on what expires gain: the everyday case",
         mix="everyday",
