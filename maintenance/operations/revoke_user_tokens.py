@@ -8,11 +8,13 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth import get_user_model
+from django.db import router
 
 from oauth2_provider.batching import Walk, Window
 from oauth2_provider.flows.bulk_revocation import (
     Holder,
     RevocationStage,
+    end_stragglers,
     remaining_credentials,
     revocation_slow_path_reasons,
     revocation_stages,
@@ -20,7 +22,7 @@ from oauth2_provider.flows.bulk_revocation import (
 )
 from oauth2_provider.models import get_access_token_model, get_application_model, get_refresh_token_model
 
-from .base import ArgumentsForm, Job, Operation, OperationKind, Preview, Stage
+from .base import ArgumentsForm, Job, Operation, OperationKind, Position, Preview, Stage, WindowResult
 from .fields import KeyField, KeysField
 from .tally import Tally
 from .walks import WalkStage
@@ -71,6 +73,26 @@ class RevokeStage(WalkStage):
         return str(self.stage.rows.db)
 
 
+class StragglersStage(Stage):
+    """What clients made out of their credentials while those were worked on."""
+
+    name = "stragglers"
+
+    def __init__(self, holder: Holder, job: Job) -> None:
+        self.holder = holder
+        self.job = job
+
+    def using(self) -> str:
+        return str(router.db_for_write(get_refresh_token_model()))
+
+    def begin(self) -> Position | None:
+        return {}
+
+    def work(self, position: Position, size: int) -> WindowResult | None:
+        counts = end_stragglers(self.holder, self.job.cutoff)
+        return WindowResult(position=position, counts=counts) if counts else None
+
+
 class RevokeUserTokens(Operation):
     name = "revoke_user_tokens"
     title = "Revoke user tokens"
@@ -79,7 +101,9 @@ class RevokeUserTokens(Operation):
     form_class = RevokeUserTokensForm
 
     def stages(self, job: Job) -> Sequence[Stage]:
-        return [RevokeStage(stage) for stage in revocation_stages(_holder(job), job.cutoff)]
+        holder = _holder(job)
+        stages = [RevokeStage(stage) for stage in revocation_stages(holder, job.cutoff)]
+        return [*stages, StragglersStage(holder, job)]
 
     def remaining(self, job: Job) -> int:
         return remaining_credentials(_holder(job), job.cutoff)

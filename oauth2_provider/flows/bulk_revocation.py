@@ -33,6 +33,9 @@ from ..models.deletion import delete_rows, postgresql, slow_path_reasons
 from ..models.refresh_token import AbstractRefreshToken
 
 COUNTED_AT_MOST = 1_000_000
+STRAGGLERS_AT_ONCE = 1000
+LOOKS = 50
+"""For stragglers, in one transaction."""
 SELECTED_AT_ONCE = 500
 """Rows of a selection that one transaction ends."""
 
@@ -88,6 +91,26 @@ def revocation_stages(holder: Holder, cutoff: datetime) -> list[RevocationStage]
     ]
 
 
+def end_stragglers(holder: Holder, cutoff: datetime) -> Counter[str]:
+    """End what clients made meanwhile out of what they had; returns the rows ended by table.
+
+    A rotation that was under way when its refresh token was to be revoked leaves another one, which that statement did
+    not see. It is looked for at once, and again: long before the client can come back with it. The caller holds the
+    transaction, which reads what others have committed.
+    """
+    counts: Counter[str] = Counter()
+    for _ in range(LOOKS):
+        is_clean = True
+        for stage in revocation_stages(holder, cutoff):
+            keys = list(stage.rows.values_list("pk", flat=True)[:STRAGGLERS_AT_ONCE])
+            if keys:
+                is_clean = False
+                counts.update(stage.end(stage.rows.filter(pk__in=keys)))
+        if is_clean:
+            break
+    return +counts
+
+
 def remaining_credentials(holder: Holder, cutoff: datetime) -> int:
     """Return how many credentials still work that should not."""
     return sum(counted_up_to(stage.rows, COUNTED_AT_MOST) for stage in revocation_stages(holder, cutoff))
@@ -104,6 +127,8 @@ def revoke_credentials(holder: Holder, *, window_rows: int = 5000) -> Counter[st
         for stage in revocation_stages(holder, cutoff):
             for work in _windows(stage, window_rows):
                 counts.update(with_retries(work, using=stage.rows.db))
+        using = router.db_for_write(get_refresh_token_model())
+        counts.update(with_retries(partial(_end_stragglers, holder, cutoff, using), using=using))
         if not remaining_credentials(holder, cutoff):
             return counts
 
@@ -170,6 +195,11 @@ def _windows(stage: RevocationStage, size: int) -> Iterator[Callable[[], Counter
 def _in_transaction(stage: RevocationStage, walk: Walk, window: Window) -> Counter[str]:
     with transaction.atomic(using=stage.rows.db):
         return stage.work_window(walk, window)
+
+
+def _end_stragglers(holder: Holder, cutoff: datetime, using: str) -> Counter[str]:
+    with transaction.atomic(using=using):
+        return end_stragglers(holder, cutoff)
 
 
 # -- what was given before the cutoff, or out of it
