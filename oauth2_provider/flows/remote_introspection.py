@@ -14,6 +14,7 @@ from urllib.parse import quote_plus
 
 import requests
 from django.core.cache import cache
+from django.db import DataError
 from django.utils import timezone
 from jwcrypto.common import JWException
 
@@ -25,6 +26,7 @@ logger = logging.getLogger("oauth2_provider")
 
 NEGATIVE_CACHING_SECONDS = 10
 KEY = "oauth2_provider:introspection:{}"
+TEXTS = ("scope", "username", "client_id", "token_type", "sub")
 
 
 def find_remote_access_token(
@@ -50,7 +52,12 @@ def find_remote_access_token(
         cache.set(key, content, _caching_seconds(content))
     if not _is_live_access_token(content):
         return None
-    return _access_token(token, content, get_user)
+    try:
+        return _access_token(token, content, get_user)
+    except (DataError, ValueError) as exc:
+        extra = {"action": "introspection_user_impossible", "reason": type(exc).__name__}
+        logger.exception("the user of an introspection response cannot be stored", extra=extra)
+        return None
 
 
 def _ask(
@@ -78,7 +85,7 @@ def _ask(
         extra = {"action": "introspection_failed", "reason": type(exc).__name__}
         logger.exception("the introspection endpoint cannot be asked", extra=extra)
         return None
-    if not isinstance(content, dict) or not isinstance(content.get("active"), bool):
+    if not _is_well_formed(content):
         logger.error("introspection response is malformed", extra={"action": "introspection_malformed"})
         return None
     return content
@@ -100,6 +107,16 @@ def _assertion(url: str) -> dict[str, str]:
 def _basic(client_id: str, client_secret: str) -> tuple[str, str]:
     """Return user and password of HTTP Basic, form-encoded (RFC 6749 section 2.3.1)."""
     return quote_plus(client_id), quote_plus(client_secret)
+
+
+def _is_well_formed(content: Any) -> bool:
+    """Tell whether what is read of a response has the types that RFC 7662 section 2.2 gives it."""
+    if not isinstance(content, dict) or not isinstance(content.get("active"), bool):
+        return False
+    audience = content.get("aud") or []
+    texts = [content[name] for name in TEXTS if content.get(name) is not None]
+    texts += audience if isinstance(audience, list) else [audience]
+    return all(isinstance(text, str) and "\x00" not in text for text in texts)
 
 
 def _is_live_access_token(content: dict[str, Any]) -> bool:

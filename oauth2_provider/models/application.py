@@ -168,11 +168,18 @@ class AbstractApplication(OpenIDClient, RegisteredClient):
 
     @property
     def default_redirect_uri(self) -> str:
-        """The first registered redirect URI. Raises ImproperlyConfigured where there is none."""
+        """The only registered redirect URI. Raises ImproperlyConfigured where there is none, or several.
+
+        A request must then name one (RFC 6749 section 3.1.2.3).
+        """
         uris = self.redirect_uris.split()
         if not uris:
             raise ImproperlyConfigured(
                 "A redirect URI is required: the application registers none. Set its redirect_uris."
+            )
+        if len(uris) > 1:
+            raise ImproperlyConfigured(
+                "The application registers several redirect URIs: none is the default."
             )
         return uris[0]
 

@@ -64,8 +64,13 @@ class AbstractGrant(Expiring):
         return f"Grant {self.pk}"
 
     def redirect_uri_allowed(self, uri: str) -> bool:
-        """Tell whether `uri` is the redirect URI of the authorization request (RFC 6749 section 4.1.3)."""
-        return uri == self.redirect_uri
+        """Tell whether `uri` is the redirect URI of the authorization request (RFC 6749 section 4.1.3).
+
+        One that named none went to the only URI that the client has registered.
+        """
+        if self.redirect_uri:
+            return uri == self.redirect_uri
+        return [uri] == self.application.redirect_uris.split()
 
 
 class Grant(AbstractGrant):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from oauthlib.oauth2 import InvalidRequestError
 
@@ -30,9 +32,13 @@ class AuthorizationHooks:
         return bool(request.client.redirect_uri_allowed(redirect_uri))
 
     def get_default_redirect_uri(self, client_id: str, request: Any, *args: Any, **kwargs: Any) -> str | None:
-        """Return the redirect URI of a request that names none: the only one registered (RFC 6749 section 3.1.2.3)."""
-        uris = request.client.redirect_uris.split()
-        return uris[0] if uris else None
+        """Return the redirect URI of a request that names none: the only one registered (RFC 6749 section 3.1.2.3).
+
+        None where none or several are: oauthlib then has the user told that it is missing.
+        """
+        with suppress(ImproperlyConfigured):
+            return str(request.client.default_redirect_uri)
+        return None
 
     def validate_response_type(
         self, client_id: str, response_type: str, client: Any, request: Any, *args: Any, **kwargs: Any
@@ -101,14 +107,17 @@ class AuthorizationHooks:
         self._create_authorization_code(request, code)
 
     def _create_authorization_code(self, request: Any, code: dict[str, str], expires: Any = None) -> Any:
-        """Store the code with what it was given for; it lives AUTHORIZATION_CODE_EXPIRE_SECONDS."""
+        """Store the code with what it was given for; it lives AUTHORIZATION_CODE_EXPIRE_SECONDS.
+
+        Its redirect URI is blank where the client named none, so that it need name none at the token endpoint.
+        """
         lifetime = timedelta(seconds=oauth2_settings.AUTHORIZATION_CODE_EXPIRE_SECONDS)
         return get_grant_model().objects.create(
             application=request.client,
             user=request.user,
             code=code["code"],
             expires=expires or timezone.now() + lifetime,
-            redirect_uri=request.redirect_uri,
+            redirect_uri="" if kept(request, "redirect_uri_is_default") else request.redirect_uri,
             scope=" ".join(request.scopes),
             code_challenge=request.code_challenge or "",
             code_challenge_method=request.code_challenge_method or "",

@@ -82,11 +82,10 @@ class BearerHooks:
     def get_or_create_user_from_content(self, content: dict[str, Any]) -> Any:
         """Return the local user of an introspection response: by its `username`, created if need be."""
         user_model = get_user_model()
-        if "username" not in content:
+        if content.get("username") is None:
             return None
-        user, _ = user_model._default_manager.get_or_create(
-            **{user_model.USERNAME_FIELD: content["username"]}
-        )
+        name = {user_model.USERNAME_FIELD: content["username"]}
+        user, _ = user_model._default_manager.get_or_create(**name)
         return user
 
     def _is_for_here(self, access_token: Any) -> bool:

@@ -50,6 +50,7 @@ class GrantHooks:
         if grant.is_expired() or (request.code_verifier is not None and not grant.code_challenge):
             return False  # a verifier without a challenge is a PKCE downgrade (RFC 9700 section 4.8.2)
         request.grant = grant
+        grant.application = client
         request.user, request.scopes = grant.user, grant.scope.split()
         request.resource = narrowed_resources(request, grant.resource)
         request.nonce, request.claims = grant.nonce or None, grant.claims or None
@@ -68,8 +69,12 @@ class GrantHooks:
     ) -> bool:
         """Tell whether `redirect_uri` is that of the authorization request (RFC 6749 section 4.1.3).
 
-        Raises invalid_grant where it is not: that is what section 5.2 names for it.
+        It must be named here where it was named there. Raises invalid_grant where it is not: that is what section 5.2
+        names for it.
         """
+        if request.using_default_redirect_uri and request.grant.redirect_uri:
+            description = "The redirect_uri of the authorization request is missing."
+            raise InvalidGrantError(description=description, request=request)
         if not request.grant.redirect_uri_allowed(redirect_uri):
             raise InvalidGrantError(description="The redirect_uri is not that of the code.", request=request)
         return True

@@ -27,7 +27,7 @@ def is_valid_resource_uri(uri: str) -> bool:
 def validate_resource_as_url_prefix(request_uri: str, audiences: Iterable[str]) -> bool:
     """Tell whether one of `audiences` is `request_uri` or a path above it, on the same origin."""
     here = urlsplit(request_uri)
-    for audience in audiences:
+    for audience in filter(is_valid_resource_uri, audiences):
         above = urlsplit(audience)
         if (above.scheme, above.netloc) != (here.scheme, here.netloc):
             continue

@@ -49,6 +49,7 @@ CONSENT_SECONDS = 3600
 SIGNED = (
     "client_id",
     "redirect_uri",
+    "redirect_uri_is_default",
     "response_type",
     "state",
     "code_challenge",

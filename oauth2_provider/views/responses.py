@@ -72,4 +72,5 @@ def carry_over(credentials: dict[str, Any]) -> Any:
     oauth_request = credentials.pop("request")
     credentials["prompt"] = " ".join(sorted(credentials.get("prompt") or []))
     credentials.update({name: getattr(oauth_request, name, None) for name in CARRIED})
+    credentials["redirect_uri_is_default"] = oauth_request.using_default_redirect_uri
     return oauth_request

@@ -79,6 +79,46 @@ def test_an_error_of_client_or_redirect_uri_is_shown_and_not_redirected(
     assert "Location" not in answer
 
 
+def test_one_of_several_redirect_uris_must_be_named(logged_in: Client, register: Register) -> None:
+    """RFC 6749 section 3.1.2.3: if multiple URIs have been registered, the client MUST include one."""
+    registered = register(redirect_uris=f"{REDIRECT_URI} https://client.example/other")
+    answer = logged_in.get("/o/authorize/", query_for(registered))
+    assert (answer.status_code, b"Missing redirect URI" in answer.content) == (400, True)
+    assert logged_in.get("/o/authorize/", query_for(registered, redirect_uri=REDIRECT_URI)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "changes", [{"scope": "unknown"}, {"redirect_uri": "https://evil.example/"}], ids=str
+)
+def test_who_the_user_is_comes_before_what_is_wrong(
+    client: Client, register: Register, changes: dict[str, str]
+) -> None:
+    """RFC 9700 section 4.11.2: MUST always authenticate the user first, before redirecting the user."""
+    answer = client.get("/o/authorize/", query_for(register(), **changes))
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/accounts/login/?next=/o/authorize/")
+
+
+@pytest.mark.parametrize("scope", ['read"', "ré", "read\\", "read\x7f", "read\twrite"], ids=repr)
+def test_a_scope_of_other_characters_is_an_invalid_scope(
+    logged_in: Client, register: Register, scope: str
+) -> None:
+    """RFC 6749 section 3.3: the ABNF of scope-token; section 4.1.2.1: malformed is invalid_scope."""
+    answer = redirected(logged_in.get("/o/authorize/", query_for(register(), scope=scope)))
+    assert answer["error"] == "invalid_scope"
+
+
+def test_no_script_of_another_origin_reads_the_endpoint(logged_in: Client, register: Register) -> None:
+    """RFC 9700 section 2.6: CORS MUST NOT be supported at the authorization endpoint."""
+    registered = register(allowed_origins="https://spa.example")
+    headers = {"origin": "https://spa.example", "access-control-request-method": "GET"}
+    for answer in (
+        logged_in.get("/o/authorize/", query_for(registered), headers=headers),
+        logged_in.options("/o/authorize/", headers=headers),
+    ):
+        assert [name for name in answer.headers if name.lower().startswith("access-control")] == []
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [

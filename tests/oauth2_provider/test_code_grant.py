@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
@@ -15,6 +16,7 @@ from .conftest import CHALLENGE, REDIRECT_URI, VERIFIER, RegisteredClient
 
 Register = Callable[..., RegisteredClient]
 Answer = Callable[..., dict[str, Any]]
+PKCE = {"response_type": "code", "code_challenge": CHALLENGE, "code_challenge_method": "S256"}
 
 
 def code_request(code: str, **parameters: Any) -> dict[str, Any]:
@@ -99,6 +101,58 @@ def test_a_code_is_bound_to_verifier_and_redirect_uri(
     )
     assert answer.status_code == 400
     assert not AccessToken.objects.exists()
+
+
+def exchanged_without_redirect_uri(client: Client, registered: RegisteredClient, code: str) -> Any:
+    request = code_request(code)
+    del request["redirect_uri"]
+    return client.post("/o/token/", request, headers={"authorization": registered.basic})
+
+
+def test_a_redirect_uri_that_was_named_is_named_again(
+    register: Register, authorize: Answer, client: Client
+) -> None:
+    """RFC 6749 section 4.1.3: MUST ensure that it is present if it was included in the authorization request."""
+    registered = register()
+    code = authorize(registered, redirect_uri=REDIRECT_URI)["code"]
+    refused = exchanged_without_redirect_uri(client, registered, code)
+    assert (refused.status_code, refused.json()) == (
+        400,
+        {
+            "error": "invalid_grant",
+            "error_description": "The redirect_uri of the authorization request is missing.",
+        },
+    )
+    taken = client.post("/o/token/", code_request(code), headers={"authorization": registered.basic})
+    assert taken.status_code == 200
+
+
+@pytest.mark.parametrize("skip_authorization", [False, True], ids=["asked", "trusted"])
+def test_a_redirect_uri_that_was_not_named_need_not_be(
+    register: Register, client: Client, authorize: Answer, user: Any, skip_authorization: bool
+) -> None:
+    """RFC 6749 section 4.1.3: REQUIRED if it was included in the authorization request; else it may be left out."""
+    registered = register(skip_authorization=skip_authorization)
+    if skip_authorization:
+        client.force_login(user)
+        answer = client.get("/o/authorize/", {**PKCE, "client_id": registered.application.client_id})
+        code = parse_qs(urlsplit(answer["Location"]).query)["code"][0]
+    else:
+        code = authorize(registered)["code"]
+    assert exchanged_without_redirect_uri(client, registered, code).status_code == 200
+
+
+def test_a_redirect_uri_that_comes_late_is_the_one_the_code_went_to(
+    register: Register, client: Client, authorize: Answer
+) -> None:
+    registered = register()
+    headers = {"authorization": registered.basic}
+    late = code_request(authorize(registered)["code"])
+    other = client.post(
+        "/o/token/", {**late, "redirect_uri": "https://client.example/other"}, headers=headers
+    )
+    assert (other.status_code, other.json()["error"]) == (400, "invalid_grant")
+    assert client.post("/o/token/", late, headers=headers).status_code == 200
 
 
 def test_what_is_posted_beside_the_signed_consent_does_not_count(

@@ -18,6 +18,8 @@ from jwcrypto import jwk, jwt
 
 from oauth2_provider.models import AccessToken
 from oauth2_provider.oauth2_backends import get_oauthlib_core
+from tests.databases import EngineDatabase
+from tests.engines import on_servers
 
 pytestmark = pytest.mark.urls("tests.oauth2_provider.urls")
 
@@ -166,6 +168,57 @@ def test_a_server_that_cannot_be_asked_vouches_for_nothing(
     assert "remote" not in caplog.text.replace("remote_introspection", "")
     server.status, server.answer = 200, live()
     assert get().status_code == 200
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"aud": 5},
+        {"aud": [5]},
+        {"aud": {"https://api.example/": 1}},
+        {"scope": 5},
+        {"scope": ["read"]},
+        {"username": 5},
+        {"username": ["someone"]},
+        {"username": "some\x00one"},
+        {"client_id": 5},
+        {"token_type": 5},
+    ],
+    ids=str,
+)
+def test_a_response_of_other_types_vouches_for_nothing(
+    server: AuthorizationServer, get: Any, caplog: pytest.LogCaptureFixture, fields: dict[str, Any]
+) -> None:
+    """RFC 7662 section 2.2: the JSON type of each member; no text of it has a NUL character."""
+    server.answer = live(**fields)
+    assert get().status_code == 401
+    assert [record.action for record in caplog.records if record.name == "oauth2_provider"] == [
+        "introspection_malformed"
+    ]
+
+
+def test_an_audience_that_is_no_uri_is_not_here(server: AuthorizationServer, get: Any) -> None:
+    server.answer = live(aud=["https://[", "name"])
+    assert get().status_code == 401
+    server.answer = live(aud=["https://[", "http://testserver/"])
+    assert get(token="another").status_code == 200
+
+
+def test_a_token_without_a_user_name_has_no_user(server: AuthorizationServer, get: Any) -> None:
+    server.answer = live(username=None)
+    assert get().json() == {"owner": None}
+
+
+@on_servers
+def test_a_user_whose_name_is_too_long_for_the_column_is_refused(
+    engine: EngineDatabase, server: AuthorizationServer, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answer = live(username="x" * 200)
+    answer = client.get("/resource/", headers={"authorization": "Bearer remote"})
+    assert answer.status_code == 401
+    assert [record.action for record in caplog.records if record.name == "oauth2_provider"] == [
+        "introspection_user_impossible"
+    ]
 
 
 def test_a_server_that_is_not_there_vouches_for_nothing(get: Any, settings: Any) -> None:

@@ -187,11 +187,11 @@ def test_the_clients_own_keys_are_read_from_its_jwks() -> None:
     assert unsaved().get_client_signing_jwks() is None
 
 
-def test_the_default_redirect_uri_is_the_first_one_registered() -> None:
-    assert (
-        unsaved(redirect_uris="https://a.example\nhttps://b.example").default_redirect_uri
-        == "https://a.example"
-    )
+def test_the_default_redirect_uri_is_the_only_one_registered() -> None:
+    """RFC 6749 section 3.1.2.3: where several are registered, a request must name one."""
+    assert unsaved(redirect_uris=" https://a.example\n").default_redirect_uri == "https://a.example"
+    with pytest.raises(ImproperlyConfigured, match="several redirect URIs"):
+        unsaved(redirect_uris="https://a.example\nhttps://b.example").default_redirect_uri  # noqa: B018
     with pytest.raises(ImproperlyConfigured, match="redirect URI is required"):
         unsaved(redirect_uris=" ").default_redirect_uri  # noqa: B018
 
