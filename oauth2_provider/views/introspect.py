@@ -10,8 +10,12 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 
 from ..flows.introspection import introspect
+from ..www_authenticate import BASIC_CHALLENGE, has_basic_credentials
 from .generic import ClientProtectedScopedResourceView
 from .mixins import FormEncodedRequestMixin, ThrottledEndpointMixin, find_issuer
+
+CREDENTIALS = ("client_secret", "client_assertion", "client_assertion_type")
+"""Parameters that a client authenticates with (RFC 6749 section 2.3.1, RFC 7521 section 4.2)."""
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -33,6 +37,19 @@ class IntrospectTokenView(FormEncodedRequestMixin, ThrottledEndpointMixin, Clien
             content["iss"] = issuer
         response = JsonResponse(content)
         response["Cache-Control"] = "no-store"
+        return response
+
+    def unauthenticated_response(self, request: HttpRequest, oauthlib_request: Any = None) -> HttpResponse:
+        """Return the refusal; to a client that tried to authenticate, as the token endpoint has it (section 2.3).
+
+        Who presented a bearer token, or nothing at all, gets the challenge of a protected resource.
+        """
+        has_basic = has_basic_credentials(request.headers.get("Authorization"))
+        if not has_basic and not any(request.POST.get(name) for name in CREDENTIALS):
+            return super().unauthenticated_response(request, oauthlib_request)
+        response = JsonResponse({"error": "invalid_client"}, status=401)
+        response["WWW-Authenticate"] = BASIC_CHALLENGE if has_basic else 'Bearer error="invalid_client"'
+        response["Cache-Control"], response["Pragma"] = "no-store", "no-cache"
         return response
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from oauth2_provider.client import CLIENT_ASSERTION_TYPE
 from oauth2_provider.flows.subjects import subject_of
 from oauth2_provider.models import AccessToken, Application, RefreshToken
 
@@ -98,6 +100,47 @@ def test_the_endpoint_is_not_open(client: Client, register: Register, exchange: 
     assert [answer.status_code for answer in answers] == [401, 401, 401, 401]
     assert all("WWW-Authenticate" in answer for answer in answers)
     assert answers[-1]["WWW-Authenticate"].startswith("Basic ")
+
+
+@pytest.mark.parametrize("method", ["basic", "post", "unknown", "assertion", "public"])
+def test_a_client_that_fails_to_authenticate_is_told_as_at_the_token_endpoint(
+    client: Client, register: Register, method: str
+) -> None:
+    """RFC 7662 section 2.3: "as described in Section 5.2 of OAuth 2.0"; the challenge is of the scheme used."""
+    registered = register()
+    public = register(client_id="public", client_type=Application.CLIENT_PUBLIC).application.client_id
+    wrong = RegisteredClient(application=registered.application, secret="wrong")
+    name = {"client_id": registered.application.client_id}
+    body: dict[str, str] = {
+        "post": {**name, "client_secret": "wrong"},
+        "unknown": {"client_id": "nobody", "client_secret": "wrong"},
+        "public": {"client_id": public, "client_secret": "invented"},
+        "assertion": {"client_assertion_type": CLIENT_ASSERTION_TYPE, "client_assertion": "a.b.c"},
+    }.get(method, {})
+    headers = {"authorization": wrong.basic} if method == "basic" else {}
+    answers = [
+        client.post("/o/introspect/", {"token": "x", **body}, headers=headers),
+        client.post("/o/token/", {"grant_type": "client_credentials", **body}, headers=headers),
+        client.post("/o/revoke_token/", {"token": "x", **body}, headers=headers),
+    ]
+    told = {
+        (answer.status_code, answer.content, answer["WWW-Authenticate"], answer["Cache-Control"])
+        for answer in answers
+    }
+    [(status, content, challenge, caching)] = told
+    assert (status, json.loads(content), caching) == (401, {"error": "invalid_client"}, "no-store")
+    assert challenge.startswith("Basic " if method == "basic" else "Bearer ")
+
+
+def test_who_presents_nothing_or_a_bad_token_gets_the_challenge_of_a_resource(
+    client: Client, db: None
+) -> None:
+    """RFC 7662 section 2.3, RFC 6750 section 3.1: no error without credentials; invalid_token for bad ones."""
+    nothing = client.post("/o/introspect/", {"token": "x"})
+    bad = client.post("/o/introspect/", {"token": "x"}, headers={"authorization": "Bearer bad"})
+    assert (nothing.status_code, nothing.content, bad.status_code, bad.content) == (401, b"", 401, b"")
+    assert "error" not in nothing["WWW-Authenticate"]
+    assert 'error="invalid_token"' in bad["WWW-Authenticate"]
 
 
 def test_a_bearer_token_needs_the_scope_introspection(
