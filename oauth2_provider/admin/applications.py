@@ -171,12 +171,15 @@ class ApplicationAdmin(admin.ModelAdmin):
 
     def save_related(self, request: Any, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        made = [(_("The client secret of %s") % form.instance, getattr(form, "generated_secret", None))]
+        name, own = _("The client secret of %s") % form.instance, getattr(form, "generated_secret", None)
+        made = [(form.instance, name, own)] if own else []
         rows = [row for formset in formsets for row in formset.forms]
         made += [
-            (_("The client secret “%s”") % row.instance, row.generated_secret) for row in rows if _makes(row)
+            (row.instance, _("The client secret “%s”") % row.instance, row.generated_secret)
+            for row in rows
+            if _makes(row) and row.generated_secret
         ]
-        keep_secrets(request, ((str(name), secret) for name, secret in made if secret))
+        keep_secrets(request, made)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return show_secrets(request, super().changelist_view(request, extra_context))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.contrib.auth.mixins import LoginRequiredMixin
@@ -9,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.forms.models import modelform_factory
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -60,7 +61,7 @@ class ApplicationFormMixin:
         response: HttpResponse = super().form_valid(form)  # type: ignore[misc]
         secret = getattr(form, "generated_secret", None)
         if secret is not None:
-            keep_once(self.request, secret_slot(self.object), secret)  # type: ignore[attr-defined]
+            keep_secret(self.request, self.object, secret)  # type: ignore[attr-defined]
         return response
 
 
@@ -78,15 +79,19 @@ class ApplicationRegistration(LoginRequiredMixin, ApplicationFormMixin, CreateVi
 
 @method_decorator(never_cache, name="dispatch")
 class ApplicationDetail(ApplicationOwnerIsUserMixin, DetailView):
-    """Shows an application; its secret only right after it was made."""
+    """Shows an application; a secret only right after it was made."""
 
     context_object_name = "application"
     template_name = "oauth2_provider/application_detail.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        secret = take_once(self.request, secret_slot(self.object))
-        may_revoke = may_revoke_own_secret(self.object)
-        return super().get_context_data(new_client_secret=secret, may_revoke_own_secret=may_revoke, **kwargs)
+        made = [json.loads(kept) for kept in take_once(self.request, _secrets_path(self.object))]
+        return super().get_context_data(
+            new_client_secrets=made,
+            new_client_secret=made[-1]["secret"] if made else None,
+            may_revoke_own_secret=may_revoke_own_secret(self.object),
+            **kwargs,
+        )
 
 
 class PagedListView(ListView):
@@ -132,6 +137,15 @@ def find_row(get_object: Any, queryset: QuerySet[Any] | None) -> Any:
         raise Http404 from exc
 
 
-def secret_slot(application: Any) -> str:
-    """Return the slot in which a new secret of `application` waits for its page."""
-    return f"client_secret {application.pk}"
+def keep_secret(request: HttpRequest, application: Any, secret: str, *, row: Any = None) -> None:
+    """Keep a new secret of `application` for its page: that of `row` (ClientSecret), or its own.
+
+    Each has a place of its own, so that one made in another tab does not push it out.
+    """
+    slot = f"{_secrets_path(application)}/{row.pk if row is not None else 'own'}"
+    name = row.name if row is not None else None
+    keep_once(request, slot, json.dumps({"name": name, "secret": secret}))
+
+
+def _secrets_path(application: Any) -> str:
+    return f"client_secret/{application.pk}"

@@ -23,8 +23,7 @@ from ..flows.client_secrets import (
 )
 from ..forms import ClientSecretForm
 from ..models import ClientSecret
-from .application import ApplicationOwnerIsUserMixin, secret_slot
-from .one_time import keep_once
+from .application import ApplicationOwnerIsUserMixin, keep_secret
 
 OWN = "first"
 """In the URL, in place of a primary key: the secret in the application's own row."""
@@ -68,7 +67,7 @@ class ClientSecretAdd(ApplicationSecretMixin, FormView):
         except TooManySecrets:
             form.add_error(None, _("The application has as many secrets as it may. Revoke one first."))
             return self.form_invalid(form)
-        keep_once(self.request, secret_slot(self.object), made.secret)
+        keep_secret(self.request, self.object, made.secret, row=made.row)
         return self.back()
 
 

@@ -1,4 +1,4 @@
-"""What a page shows once, on the way there: encrypted in the user's session, gone when it is read."""
+"""What a page shows once, on the way there: encrypted in the user's session, a place for each, gone when read."""
 
 from __future__ import annotations
 
@@ -15,28 +15,54 @@ from jwcrypto.common import JWException, base64url_encode
 
 SESSION_KEY = "oauth2_provider.one_time"
 KEPT_SECONDS = 300
-"""How long the value waits for its page."""
+"""How long a value waits for its page."""
+KEPT_AT_MOST = 20
+"""How many values of one session may wait; beyond, the oldest go: a session may be a cookie."""
 
 
 def keep_once(request: HttpRequest, slot: str, value: str) -> None:
-    """Keep `value` for the page that asks for `slot`, in place of what was kept before.
+    """Keep `value` for the page that asks for `slot`, in place of what was kept for that slot before.
 
-    The session holds it as JWE (RFC 7516) under a key of SECRET_KEY, so that no session table has it in the clear.
+    A slot is a path such as "client_secret/7/own". The session holds the value as JWE (RFC 7516) under a key of
+    SECRET_KEY, so that no session table has it in the clear.
     """
     payload = json.dumps({"slot": slot, "value": value, "until": time.time() + KEPT_SECONDS})
     header = {"alg": "dir", "enc": "A256GCM"}
     token = jwe.JWE(payload.encode(), protected=header, recipient=_key(settings.SECRET_KEY))
-    request.session[SESSION_KEY] = token.serialize(compact=True)
+    others = {name: text for name, text in _kept(request).items() if name != slot and _value(name, text)}
+    kept = [*others.items(), (slot, token.serialize(compact=True))]
+    request.session[SESSION_KEY] = dict(kept[-KEPT_AT_MOST:])
 
 
-def take_once(request: HttpRequest, slot: str) -> str | None:
-    """Return what was kept for `slot` and forget it; None where there is nothing, or it waited too long."""
+def take_once(request: HttpRequest, path: str) -> list[str]:
+    """Return what was kept for the slot `path` and those below it, the oldest first, and forget it.
+
+    What waited too long is forgotten as well, and not returned. A request that shows nothing, such as HEAD, takes
+    nothing.
+    """
+    kept = _kept(request)
+    found = {slot: text for slot, text in kept.items() if slot == path or slot.startswith(f"{path}/")}
+    if request.method != "GET" or not found:
+        return []
+    left = {slot: text for slot, text in kept.items() if slot not in found}
+    request.session[SESSION_KEY] = left
+    if not left:
+        del request.session[SESSION_KEY]
+    values = (_value(slot, text) for slot, text in found.items())
+    return [value for value in values if value]
+
+
+def _kept(request: HttpRequest) -> dict[str, str]:
     kept = request.session.get(SESSION_KEY)
-    payload = _decrypted(kept) if kept and request.method == "GET" else None
-    if payload is None or payload["slot"] != slot:
+    return kept if isinstance(kept, dict) else {}
+
+
+def _value(slot: str, text: str) -> str | None:
+    """Return the value in `text`; None if it is of another slot, waited too long, or cannot be read any more."""
+    payload = _decrypted(text)
+    if payload is None or payload["slot"] != slot or payload["until"] <= time.time():
         return None
-    del request.session[SESSION_KEY]
-    return str(payload["value"]) if payload["until"] > time.time() else None
+    return str(payload["value"])
 
 
 def _decrypted(text: str) -> dict[str, Any] | None:

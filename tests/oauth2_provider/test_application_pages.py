@@ -116,7 +116,7 @@ def test_a_secret_waits_for_its_own_page_encrypted_and_not_for_long(
 ) -> None:
     answer = logged_in.post(f"{LIST}register/", VALUES)
     assert "new-client-secret" not in logged_in.get(page_of(mine)).content.decode()
-    kept = logged_in.session[one_time.SESSION_KEY]
+    [kept] = logged_in.session[one_time.SESSION_KEY].values()
     assert kept.count(".") == 4  # RFC 7516 section 7.1
     later = one_time.time.time() + one_time.KEPT_SECONDS + 1
     monkeypatch.setattr(one_time.time, "time", lambda: later)
@@ -129,11 +129,38 @@ def test_what_was_kept_under_a_former_secret_key_is_shown_and_under_an_unknown_o
 ) -> None:
     request = rf.get("/")
     request.session = {}
-    one_time.keep_once(request, "slot", "value")
-    settings.SECRET_KEY, former = "another key, and long enough", settings.SECRET_KEY
-    assert one_time.take_once(request, "slot") is None
+    former = settings.SECRET_KEY
+    for slot in ("one", "two"):
+        one_time.keep_once(request, slot, "value")
+    settings.SECRET_KEY = "another key, and long enough"
+    assert one_time.take_once(request, "one") == []
     settings.SECRET_KEY_FALLBACKS = [former]
-    assert one_time.take_once(request, "slot") == "value"
+    assert one_time.take_once(request, "two") == ["value"]
+
+
+def test_secrets_of_parallel_tabs_are_each_shown_once_on_their_own_page(logged_in: Client, user: Any) -> None:
+    """Both are made before either page is looked at."""
+    pages = [logged_in.post(f"{LIST}register/", VALUES)["Location"] for _ in range(2)]
+    for page, application in zip(pages, Application.objects.order_by("pk"), strict=True):
+        assert page == page_of(application)
+        [secret] = SECRET.findall(logged_in.get(page).content.decode())
+        assert check_client_secret(secret, application.client_secret)
+        assert "new-client-secret" not in logged_in.get(page).content.decode()
+    assert one_time.SESSION_KEY not in logged_in.session
+
+
+def test_what_waits_is_bounded_and_the_path_of_one_is_not_that_of_another(rf: Any) -> None:
+    request = rf.get("/")
+    request.session = {}
+    for number in range(one_time.KEPT_AT_MOST + 2):
+        one_time.keep_once(request, f"secret/{number}", str(number))
+    assert len(request.session[one_time.SESSION_KEY]) == one_time.KEPT_AT_MOST
+    assert one_time.take_once(request, "secret/1") == []  # gone, and not that of 10
+    request.method = "HEAD"
+    assert one_time.take_once(request, "secret") == []
+    request.method = "GET"
+    assert one_time.take_once(request, "secret") == [str(number) for number in range(2, 22)]
+    assert one_time.SESSION_KEY not in request.session
 
 
 def test_a_public_client_gets_no_secret(logged_in: Client) -> None:

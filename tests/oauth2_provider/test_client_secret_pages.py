@@ -50,6 +50,24 @@ def test_a_secret_is_added_and_shown_once(logged_in: Client, mine: Application) 
     assert stored.secret_hash not in again
 
 
+def test_secrets_added_in_parallel_tabs_are_both_shown_with_their_names_once(
+    logged_in: Client, mine: Application
+) -> None:
+    for name in ("the one", "the other"):
+        logged_in.post(page_of(mine, "secrets/add/"), {"name": name, "last_day": ""})
+    page = logged_in.get(page_of(mine))
+    shown = {made["name"]: made["secret"] for made in page.context["new_client_secrets"]}
+    assert {name: find_presented_secret("mine", secret) for name, secret in shown.items()} == {
+        stored.name: stored for stored in ClientSecret.objects.all()
+    }
+    assert page.context["new_client_secret"] == shown["the other"]
+    text = page.content.decode()
+    assert all(text.count(secret) == 1 for secret in shown.values())
+    assert all(f"the client secret “{name}”" in text for name in shown)
+    again = logged_in.get(page_of(mine)).content.decode()
+    assert not any(secret in again for secret in shown.values())
+
+
 def test_it_works_to_the_end_of_its_last_day(logged_in: Client, mine: Application, settings: Any) -> None:
     settings.TIME_ZONE = "Asia/Kolkata"
     last_day = timezone.localdate() + timedelta(days=30)

@@ -67,7 +67,8 @@ def test_a_secret_is_made_and_shown_once_and_kept_nowhere(admin_client: Client) 
     assert answer.status_code == 302
     application = Application.objects.get()
     assert application.redirect_uris == "https://one.example/callback https://two.example/callback"
-    assert admin_client.session[SESSION_KEY].count(".") == 4  # RFC 7516 section 7.1: encrypted
+    [kept] = admin_client.session[SESSION_KEY].values()
+    assert kept.count(".") == 4  # RFC 7516 section 7.1: encrypted
     page = admin_client.get(answer["Location"])
     [secret] = secret_on(page)
     assert check_client_secret(secret, application.client_secret)
@@ -76,6 +77,19 @@ def test_a_secret_is_made_and_shown_once_and_kept_nowhere(admin_client: Client) 
     assert secret not in str(dict(admin_client.session))
     assert secret_on(admin_client.get(answer["Location"])) == []
     assert not any(secret in entry.change_message + entry.object_repr for entry in LogEntry.objects.all())
+
+
+def test_secrets_made_in_parallel_tabs_are_both_shown_once(admin_client: Client) -> None:
+    for name in ("One", "Two"):
+        admin_client.post(f"{LIST}add/", {**VALUES, "name": name})
+    page = admin_client.get(LIST)
+    shown = secret_on(page)
+    stored = [application.client_secret for application in Application.objects.order_by("pk")]
+    assert [check_client_secret(*pair) for pair in zip(shown, stored, strict=True)] == [True, True]
+    text = page.content.decode()
+    assert "The client secret of One" in text
+    assert "The client secret of Two" in text
+    assert secret_on(admin_client.get(LIST)) == []
 
 
 def test_a_secret_is_shown_on_the_page_that_follows_whichever_that_is(admin_client: Client) -> None:
