@@ -15,12 +15,14 @@ from typing import Any
 from django.db import router, transaction
 from django.utils import timezone
 
+from ..batching import atomically
 from ..generators import generate_client_secret
 from ..hashers import check_client_secret, is_hashed_secret
 from ..models import get_access_token_model, get_application_model, set_token_value, token_checksum
 from ..settings import oauth2_settings
 from .client_metadata import SHARED_SECRET_METHODS, Methods, apply_metadata, check, describe
 from .errors import RegistrationEnded
+from .inactive_applications import delete_applications
 from .metadata_values import InvalidClientMetadata
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -58,23 +60,20 @@ def register(document: Any, *, user: Any = None) -> Registration:
     return Registration(application=application, client_secret=client_secret, registration_access_token=token)
 
 
-def find_registration(client_id: str, token: str) -> Any:
+def find_registration(client_id: str, token: str, *, using: str | None = None) -> Any:
     """Return the application whose registration access token is `token`; None if there is none, or it has ended.
 
-    RFC 7592 section 3: an application that is gone and a token that is wrong are not told apart.
+    RFC 7592 section 3: an application that is gone and a token that is wrong are not told apart. `using` is the
+    database to ask, where that must be the one that is written to.
     """
     if not client_id.isprintable():
         return None
-    found = (
-        get_access_token_model()
-        ._base_manager.select_related("application", "user")
-        .filter(
-            token_checksum=token_checksum(token),
-            application__client_id=client_id,
-            scope=oauth2_settings.DCR_REGISTRATION_SCOPE,
-        )
-        .first()
-    )
+    tokens = get_access_token_model()._base_manager.using(using).select_related("application", "user")
+    found = tokens.filter(
+        token_checksum=token_checksum(token),
+        application__client_id=client_id,
+        scope=oauth2_settings.DCR_REGISTRATION_SCOPE,
+    ).first()
     if found is None or found.is_expired() or (found.user is not None and not found.user.is_active):
         return None
     return found.application
@@ -87,28 +86,45 @@ def update(application: Any, document: Any, *, token: str) -> Registration:
     new way to authenticate cannot use the present one. Nothing has changed where this raises InvalidClientMetadata, or
     RegistrationEnded because another request was faster.
     """
-    model = get_application_model()
-    using = router.db_for_write(model)
-    with transaction.atomic(using=using):
-        rows = model._base_manager.using(using).select_for_update()
-        locked = rows.filter(pk=application.pk).first()
-        if locked is None or find_registration(locked.client_id, token) is None:
-            raise RegistrationEnded
+    is_renewed = bool(oauth2_settings.DCR_ROTATE_CLIENT_SECRET_ON_UPDATE)
+
+    def replace() -> Registration:
+        locked = _lock(application, token)
         _check_identity(locked, document)
         apply_metadata(locked, document, default_method=Methods.CLIENT_SECRET_BASIC.value)
-        is_renewed = bool(oauth2_settings.DCR_ROTATE_CLIENT_SECRET_ON_UPDATE)
         client_secret = _settle_secret(locked, is_renewed=is_renewed)
         check(locked)
         locked.save()
+        valid = token
         if oauth2_settings.DCR_ROTATE_REGISTRATION_TOKEN_ON_UPDATE:
             _tokens_of(locked).delete()
-            token = _issue_token(locked)
-    return Registration(application=locked, client_secret=client_secret, registration_access_token=token)
+            valid = _issue_token(locked)
+        return Registration(application=locked, client_secret=client_secret, registration_access_token=valid)
+
+    return atomically(replace, using=router.db_for_write(get_application_model()))
 
 
-def deregister(application: Any) -> None:
-    """Delete the application with all that was issued to it (RFC 7592 section 2.3)."""
-    application.delete()
+def deregister(application: Any, *, token: str) -> None:
+    """Delete the application with all that was issued to it (RFC 7592 section 2.3); `token` is what was presented.
+
+    The row is locked first, so that an update at the same time comes before or after. Raises RegistrationEnded because
+    another request was faster, ProtectedError or RestrictedError where a row of the site's holds the application.
+    """
+
+    def remove() -> None:
+        delete_applications([_lock(application, token)])
+
+    atomically(remove, using=router.db_for_write(get_application_model()))
+
+
+def _lock(application: Any, token: str) -> Any:
+    """Return the row of `application`, locked. Raises RegistrationEnded where it, or `token`, is gone by now."""
+    model = get_application_model()
+    using = router.db_for_write(model)
+    locked = model._base_manager.using(using).select_for_update().filter(pk=application.pk).first()
+    if locked is None or find_registration(locked.client_id, token, using=using) is None:
+        raise RegistrationEnded
+    return locked
 
 
 def client_information(registration: Registration) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import ProtectedError, RestrictedError
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -42,6 +43,7 @@ __all__ = [
 IGNORED_GRANT_TYPES = {REFRESH_TOKEN}
 """Grant types that stand for no kind of grant of an application."""
 MAXIMUM_BODY_BYTES = 64 * 1024
+IN_USE = "The client is in use by this site, which alone can end its registration."
 INVALID_TOKEN = {
     "error": "invalid_token",
     "error_description": "The registration access token is not valid for this client.",
@@ -150,7 +152,13 @@ class DynamicClientRegistrationManagementView(RegistrationEndpoint):
         return _answer(self.client_information(updated))
 
     def delete(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        registration.deregister(self.application)
+        try:
+            registration.deregister(self.application, token=self.presented_token)
+        except RegistrationEnded:
+            return _challenge(INVALID_TOKEN, INVALID_TOKEN)
+        except (ProtectedError, RestrictedError):
+            # RFC 7592 section 2.3: "not allowed to delete itself": 403, MUST
+            return _answer({"error": "access_denied", "error_description": IN_USE}, status=403)
         return _uncached(HttpResponse(status=204))
 
 
