@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from .security import validate_bcp_configuration, validate_open_registration
+from .security import (
+    validate_bcp_configuration,
+    validate_open_registration,
+    validate_replay_protection,
+)
 from .site import (
     validate_middleware,
     validate_settings,
@@ -16,6 +20,7 @@ __all__ = [
     "validate_bcp_configuration",
     "validate_middleware",
     "validate_open_registration",
+    "validate_replay_protection",
     "validate_settings",
     "validate_swapped_model_consistency",
     "validate_token_configuration",

@@ -1,4 +1,4 @@
-"""What `check --deploy` says of RFC 9700, the best current practice for OAuth 2.0 security."""
+"""What `check --deploy` says of the security of the site: RFC 9700, open registration, replayed assertions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
+from django.core.cache import DEFAULT_CACHE_ALIAS, caches
+from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.filebased import FileBasedCache
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 
 from ..bcp import bcp_compliant, bcp_warning_message
@@ -21,6 +27,15 @@ BEHAVIOUR_GATES = {
     "TOKEN_STORAGE": "W006",
 }
 """Gates that change what the provider does."""
+
+_ASSERTION_METHODS = {"private_key_jwt", "client_secret_jwt"}
+
+FORGETFUL_CACHES: dict[type[BaseCache], str] = {
+    LocMemCache: "is each process's own",
+    FileBasedCache: "may let two requests at the same moment both in",
+    DummyCache: "remembers nothing",
+}
+"""Caches that do not keep an assertion from being used twice, and what they lack."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +123,29 @@ def validate_open_registration(app_configs: Any, **kwargs: Any) -> list[CheckMes
             id="oauth2_provider.W024",
         )
     ]
+
+
+@register(Tags.security, deploy=True)
+def validate_replay_protection(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Say where the cache cannot tell that a client's assertion was used before (RFC 7523 section 3, item 7)."""
+    if settings.DEBUG or not _ASSERTION_METHODS & _offered_auth_methods():
+        return []
+    cache = caches[DEFAULT_CACHE_ALIAS]
+    lack = next((lack for backend, lack in FORGETFUL_CACHES.items() if isinstance(cache, backend)), None)
+    if lack is None:
+        return []
+    return [
+        Warning(
+            f"Clients authenticate by signed JWTs, and the cache that tells which were used before {lack}.",
+            hint='Use a cache that all processes share for CACHES["default"]: Redis, Memcached or the database.',
+            id="oauth2_provider.W025",
+        )
+    ]
+
+
+def _offered_auth_methods() -> set[str]:
+    names = ("OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED", "OIDC_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED")
+    return {method for name in names for method in getattr(oauth2_settings, name)}
 
 
 def _message(gate: ConfigurationGate) -> CheckMessage:

@@ -36,10 +36,18 @@ def bcp_filter_code_challenge_methods(methods: Iterable[str]) -> list[str]:
 
 
 def token_endpoint_authentication(methods: Iterable[str]) -> dict[str, list[str]]:
-    """Return how clients authenticate at the token endpoint; the algorithms MUST be there if assertions are."""
+    """Return how clients authenticate at the token endpoint, "none" among it."""
+    return endpoint_authentication("token", [*methods, "none"])
+
+
+def endpoint_authentication(endpoint: str, methods: list[str]) -> dict[str, list[str]]:
+    """Return how clients authenticate at `endpoint` ("token", "revocation", "introspection").
+
+    RFC 8414 section 2: the algorithms MUST be there, for each of the three, where assertions are among the methods.
+    """
     algorithms = assertion_algorithms(methods)
-    signing = {"token_endpoint_auth_signing_alg_values_supported": algorithms} if algorithms else {}
-    return {"token_endpoint_auth_methods_supported": [*methods, "none"], **signing}
+    signing = {f"{endpoint}_endpoint_auth_signing_alg_values_supported": algorithms} if algorithms else {}
+    return {f"{endpoint}_endpoint_auth_methods_supported": methods, **signing}
 
 
 class ServerMetadataViewMixin:
@@ -62,7 +70,7 @@ class ServerMetadataViewMixin:
         """Return the entries of RFC 8414 section 2; what the site does not offer is left out."""
         urls = {key: self._get_endpoint_url(request, name) for key, name in _endpoints().items()}
         methods = oauth2_settings.OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED
-        return {
+        entries = {
             "issuer": issuer,
             **{key: url for key, url in urls.items() if url is not None},
             "scopes_supported": list(get_scopes_backend().get_all_scopes()),
@@ -77,14 +85,16 @@ class ServerMetadataViewMixin:
                 or urls["device_authorization_endpoint"]
             ],
             **token_endpoint_authentication(methods),
-            "revocation_endpoint_auth_methods_supported": [*methods, "none"],
-            "introspection_endpoint_auth_methods_supported": list(methods),
+            **endpoint_authentication("revocation", [*methods, "none"]),
+            **endpoint_authentication("introspection", list(methods)),
             "code_challenge_methods_supported": bcp_filter_code_challenge_methods(
                 [AbstractGrant.CODE_CHALLENGE_S256, AbstractGrant.CODE_CHALLENGE_PLAIN]
             ),
             "authorization_response_iss_parameter_supported": bcp_compliant("AUTHZ_RESPONSE_ISS"),
             **_switched_on(),
         }
+        # section 3.2: "Claims with zero elements MUST be omitted"
+        return {name: value for name, value in entries.items() if value != []}
 
 
 @login_exempt

@@ -179,6 +179,46 @@ def test_open_registration_without_a_rate_is_said(settings: Any, site: dict[str,
     assert found() == {}
 
 
+LOCAL = "django.core.cache.backends.locmem.LocMemCache"
+
+
+@pytest.mark.parametrize("name", ["OAUTH2", "OIDC"])
+@pytest.mark.parametrize("method", ["private_key_jwt", "client_secret_jwt"])
+@pytest.mark.parametrize(
+    "backend",
+    [
+        LOCAL,
+        "django.core.cache.backends.dummy.DummyCache",
+        "django.core.cache.backends.filebased.FileBasedCache",
+    ],
+)
+def test_a_cache_that_cannot_tell_replayed_assertions_is_said(
+    settings: Any, tmp_path: Any, name: str, method: str, backend: str
+) -> None:
+    """RFC 7523 section 3 item 7: what was used before is in the cache, for every process to know."""
+    methods = {f"{name}_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": ["client_secret_basic", method]}
+    settings.OAUTH2_PROVIDER = {**COMPLIANT, **methods}
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": str(tmp_path)}}
+    assert set(found(deploy=True)) == {"W025"}
+    assert found() == {}
+    settings.DEBUG = True
+    assert found(deploy=True) == {}
+
+
+@pytest.mark.parametrize(
+    ("backend", "methods"),
+    [
+        (LOCAL, ["client_secret_basic"]),
+        ("django.core.cache.backends.redis.RedisCache", ["private_key_jwt"]),
+        ("django.core.cache.backends.db.DatabaseCache", ["private_key_jwt"]),
+    ],
+)
+def test_a_cache_that_can_or_need_not_is_not_said(settings: Any, backend: str, methods: list[str]) -> None:
+    settings.OAUTH2_PROVIDER = {**COMPLIANT, "OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": methods}
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "redis://127.0.0.1:1"}}
+    assert found(deploy=True) == {}
+
+
 def test_an_unknown_setting_may_be_a_slip_of_the_pen(settings: Any) -> None:
     settings.OAUTH2_PROVIDER = {"ACCESS_TOKENS_EXPIRE_SECONDS": 5}
     assert found()["W020"].hint == "Did you mean ACCESS_TOKEN_EXPIRE_SECONDS?"

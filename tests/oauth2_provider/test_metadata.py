@@ -132,10 +132,28 @@ def test_assertions_are_said_with_their_algorithms(client: Client, url: str) -> 
         "CLIENT_ASSERTION_PRIVATE_KEY_JWT_ALGS": ["ES256", "RS256"],
         "CLIENT_ASSERTION_CLIENT_SECRET_JWT_ALGS": ["HS256"],
     }
-    name = "token_endpoint_auth_signing_alg_values_supported"
+    names = [
+        f"{endpoint}_endpoint_auth_signing_alg_values_supported"
+        for endpoint in ("token", "revocation", "introspection")
+    ]
     with override_settings(OAUTH2_PROVIDER=site):
-        assert client.get(url).json()[name] == ["ES256", "RS256", "HS256"]
-    assert name not in document(client)
+        said = client.get(url).json()
+    assert [said[name] for name in names] == [["ES256", "RS256", "HS256"]] * 3
+    for name in names:
+        assert "client_secret_jwt" in said[name.replace("signing_alg_values", "methods")]
+    assert not {*names} & {*document(client)}
+
+
+def test_a_list_of_nothing_is_left_out(client: Client) -> None:
+    """RFC 8414 section 3.2: "Claims with zero elements MUST be omitted from the response"."""
+    said = document(
+        client,
+        OAUTH2_GRANT_TYPES_SUPPORTED=["implicit"],
+        OAUTH2_RESPONSE_TYPES_SUPPORTED=["token"],
+        COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT=True,
+    )
+    assert not {"grant_types_supported", "response_types_supported"} & {*said}
+    assert [] not in said.values()
 
 
 @pytest.mark.urls.with_args(AtTheRoot)
