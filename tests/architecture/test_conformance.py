@@ -15,7 +15,7 @@ NAMED = re.compile(r"(?:(?P<file>tests/[\w/]+\.py)::)?(?P<test>\btest_\w+)(?!\w*
 
 
 @cache
-def tests_of(file: Path) -> frozenset[str]:
+def names_in(file: Path) -> frozenset[str]:
     """Return the names of the test functions in `file`, those of classes included."""
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
     tree = ast.walk(ast.parse(file.read_text()))
@@ -26,7 +26,7 @@ def tests_of(file: Path) -> frozenset[str]:
 
 @cache
 def all_tests() -> frozenset[str]:
-    return frozenset().union(*(tests_of(file) for file in (ROOT / "tests").rglob("test_*.py")))
+    return frozenset().union(*(names_in(file) for file in (ROOT / "tests").rglob("test_*.py")))
 
 
 def missing_of(table: str) -> list[str]:
@@ -35,7 +35,7 @@ def missing_of(table: str) -> list[str]:
     for code in re.findall(r"`([^`\n]+)`", table):
         for found in NAMED.finditer(code):
             file = ROOT / found["file"] if found["file"] else None
-            known = all_tests() if file is None else tests_of(file) if file.exists() else frozenset()
+            known = all_tests() if file is None else names_in(file) if file.exists() else frozenset()
             if found["test"] not in known:
                 missing.append(found[0])
     return missing
