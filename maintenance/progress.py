@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from .cursors import fits
 from .exceptions import UnknownOperation
 from .models import ENDED, HELD_BY_WORKER, Run, RunStatus
 from .operations import Stage, get_operation
@@ -103,14 +104,13 @@ def eta_seconds(marks: Sequence[WindowMark], progress: float) -> float | None:
 
 def stages_of(run: Run) -> Sequence[Stage]:
     """Return the stages of `run`; none where its operation is no longer what it was when the run began."""
-    positions = run.cursor.get("positions")
-    if positions is None:
+    if "positions" not in run.cursor:
         return []
     try:
         stages = get_operation(run.operation).stages(job_of(run))
     except (UnknownOperation, KeyError, ValueError):
         return []
-    return stages if len(stages) == len(positions) else []
+    return stages if fits(run.cursor, stages) else []
 
 
 def _stage_progress(

@@ -22,6 +22,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, transact
 from django.utils import timezone
 
 from . import shards
+from .cursors import after_window, carried_over, fits, fresh_cursor, progress_of_cursor
 from .database import close_unusable, keep_run_row_unlocked, reset_timeouts, set_timeouts
 from .dispatch import send
 from .exceptions import FencedOut, ShardFailed
@@ -128,6 +129,8 @@ class Runner:
         job = job_of(self.run)
         self.stages = operation.stages(job)
         self._begin(job)
+        if not fits(self.run.cursor, self.stages) and self._awaits_former_stages():
+            return
         while True:
             if self._is_stopped(started):
                 return
@@ -220,10 +223,21 @@ class Runner:
         self._save(self._fresh_cursor(job))
 
     def _fresh_cursor(self, job: Job) -> dict[str, Any]:
-        """Return a cursor before the first stage; the bounds of all stages are fixed now."""
-        passes = self.run.cursor.get("pass", 0) + 1
-        positions = [stage.begin() for stage in self.stages]
-        return {"cutoff": job.cutoff.isoformat(), "pass": passes, "stage": 0, "positions": positions}
+        return fresh_cursor(self.stages, cutoff=job.cutoff, number=self.run.cursor.get("pass", 0) + 1)
+
+    def _awaits_former_stages(self) -> bool:
+        """Go on with the stages as they are now; True: shards of the one it is at are still at work.
+
+        An upgrade or a setting has changed them since the run began.
+        """
+        if self._is_sharded and shards.shards_of_stage(self.run).exists() and self._awaits_shards():
+            return True
+        is_shard = self.run.parent_id is not None
+        self._save(carried_over(self.run.cursor, self.stages, is_shard=is_shard))
+        self.record.note(
+            RunEvent.Kind.NOTE, text="its stages are others than when it began: going on with these"
+        )
+        return False
 
     def _advance_stage(self) -> None:
         """Work one window, or step to the next stage."""
@@ -295,7 +309,7 @@ class Runner:
                 set_timeouts(using, in_transaction=True)
                 result = stage.work(cursor["positions"][number], size)
                 counts = result.counts if result else Counter()
-                cursor = self._cursor_after(number, result.position if result else None)
+                cursor = after_window(cursor, number, result.position if result else None)
                 seconds = time.monotonic() - began
                 is_joint = using == self.record.alias
                 if is_joint:
@@ -310,12 +324,6 @@ class Runner:
             self.on_window(self.run)
         return time.monotonic() - began
 
-    def _cursor_after(self, number: int, position: Any) -> dict[str, Any]:
-        cursor = self.run.cursor
-        positions = [*cursor["positions"]]
-        positions[number] = position
-        return {**cursor, "positions": positions, "stage": number if position is not None else number + 1}
-
     def _recover(self, error: Exception, attempt: int) -> None:
         """Make ready to try again: a pause, a sound connection, the row as it is, a smaller window."""
         self._rest(random.uniform(0.05, 0.2) * 2**attempt)  # noqa: S311 - jitter
@@ -327,14 +335,14 @@ class Runner:
     # -- the record
 
     def _save(self, cursor: dict[str, Any], counts: Counter[str] | None = None) -> None:
-        self.record.store(cursor, progress=self._progress(cursor), counts=counts)
+        self.record.store(cursor, progress=progress_of_cursor(cursor, self.stages), counts=counts)
         self.record.reload()
 
     def _store_window(
         self, cursor: dict[str, Any], counts: Counter[str], *, seconds: float, size: int | None
     ) -> None:
         """Write what a window of `size` rows did; None: it found the stage at its end."""
-        progress = self._progress(cursor)
+        progress = progress_of_cursor(cursor, self.stages)
         if size is None:
             self.record.store(cursor, progress=progress, counts=counts, seconds=seconds)
             return
@@ -345,16 +353,6 @@ class Runner:
         self.record.store(
             cursor, progress=progress, counts=counts, seconds=seconds, window_rows=following, mark=mark
         )
-
-    def _progress(self, cursor: dict[str, Any]) -> float:
-        if not self.stages:
-            return 1.0
-        number = cursor["stage"]
-        if number >= len(self.stages):
-            return 1.0
-        position = cursor["positions"][number]
-        inner = self.stages[number].fraction(position) if position is not None else 0.0
-        return (number + inner) / len(self.stages)
 
     def _interrupt(self, why: str) -> None:
         self.record.leave(RunStatus.INTERRUPTED, RunEvent.Kind.INTERRUPTED, text=why)
