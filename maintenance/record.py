@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 import traceback
 from collections import Counter
 from datetime import datetime, timedelta
@@ -22,7 +23,7 @@ from .models import HELD_BY_WORKER, WAITING, Run, RunEvent, RunStatus
 from .operations import Job
 from .runs import move, note
 from .settings import maintenance_settings
-from .windows import WindowMark, remember
+from .windows import WindowMark, next_size, remember
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +103,28 @@ class RunRecord:
         rows = Run.objects.using(self.alias).filter(pk=self.run.pk, fence=self.run.fence)
         if not rows.filter(status__in=HELD_BY_WORKER).update(**changes):
             raise FencedOut
+
+    def store_window(
+        self,
+        cursor: dict[str, Any],
+        *,
+        progress: float,
+        counts: Counter[str],
+        seconds: float,
+        size: int | None,
+        using: str,
+    ) -> None:
+        """Write what a window of `size` rows on the database `using` did; None: it found the stage at its end."""
+        if size is None:
+            self.store(cursor, progress=progress, counts=counts, seconds=seconds)
+            return
+        mark = WindowMark(
+            ended=time.time(), size=size, rows=counts.total(), seconds=seconds, progress=progress
+        )
+        following = next_size(size, seconds, using)
+        self.store(
+            cursor, progress=progress, counts=counts, seconds=seconds, window_rows=following, mark=mark
+        )
 
     def answer_requests(self) -> None:
         """Take note of those who asked again; the cutoff that is read after this covers them."""

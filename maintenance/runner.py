@@ -33,7 +33,7 @@ from .settings import maintenance_settings
 from .signals import run_started
 from .throttles import Hold, find_hold, find_switch_hold, is_over_time, rest_seconds
 from .tracing import set_attributes, span
-from .windows import WindowMark, next_size
+from .windows import WindowSizes
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Runner:
         self.budget_seconds = budget_seconds
         self.must_stop = must_stop
         self.on_window = on_window
-        self.window_rows = window_rows
+        self.sizes = WindowSizes(fixed=window_rows)
         self.record: RunRecord
         self.stages: Sequence[Stage] = ()
         self.is_beyond_mending = False
@@ -193,24 +193,27 @@ class Runner:
             return False
         if self.budget_seconds is None:
             return self._hold_by(find_switch_hold())
-        if is_over_time(self.run):
-            limit = f"worked for RUN_SECONDS ({maintenance_settings.RUN_SECONDS} s); resume it to go on"
-            self.record.leave(RunStatus.PAUSING, RunEvent.Kind.HELD, text=limit)
-            self.record.leave(RunStatus.PAUSED, RunEvent.Kind.PAUSED, hold_reason=limit)
+        if is_over_time(self.run) and self._is_paused_for_its_time():
             return True
         return self._hold_by(find_hold(self.run, self._using()))
+
+    def _is_paused_for_its_time(self) -> bool:
+        """Pause the run until somebody resumes it; a shard pauses the whole. False: the whole has ended."""
+        limit = f"worked for RUN_SECONDS ({maintenance_settings.RUN_SECONDS} s); resume it to go on"
+        if self.run.parent_id is None:
+            self.record.leave(RunStatus.PAUSING, RunEvent.Kind.HELD, text=limit)
+        else:
+            shards.pause_parent(self.run, limit, actor=self.record.holder)
+            self.record.reload()
+        if self.run.status != RunStatus.PAUSING:
+            return False
+        self.record.leave(RunStatus.PAUSED, RunEvent.Kind.PAUSED, hold_reason=limit)
+        return True
 
     def _hold_by(self, hold: Hold | None) -> bool:
         if hold is None:
             return False
-        until = timezone.now() + timedelta(seconds=hold.seconds)
-        self.record.leave(
-            RunStatus.INTERRUPTED,
-            RunEvent.Kind.HELD,
-            text=hold.reason,
-            not_before=until,
-            hold_reason=hold.reason,
-        )
+        self._let_go(RunEvent.Kind.HELD, hold.reason, seconds=hold.seconds)
         return True
 
     # -- stages and windows
@@ -269,9 +272,8 @@ class Runner:
             with transaction.atomic(using=self.record.alias):
                 self._save(cursor)
                 shards.start_shards(self.run, self.stages[number])
-        until = timezone.now() + timedelta(seconds=maintenance_settings.LEASE_SECONDS)
-        waits = {"not_before": until, "hold_reason": shards.AT_WORK}
-        self.record.leave(RunStatus.INTERRUPTED, RunEvent.Kind.HELD, text=shards.AT_WORK, **waits)
+        shards.resume_left_behind(self.run)
+        self._let_go(RunEvent.Kind.HELD, shards.AT_WORK, seconds=maintenance_settings.LEASE_SECONDS)
         shards.wake_if_none_is_open(self.run)
         return True
 
@@ -286,6 +288,7 @@ class Runner:
                     raise
                 self._recover(error, attempt)
             else:
+                self.sizes.recover()
                 self._rest(rest_seconds(seconds))
                 return
 
@@ -329,8 +332,10 @@ class Runner:
         self._rest(random.uniform(0.05, 0.2) * 2**attempt)  # noqa: S311 - jitter
         close_unusable(self.record.alias, self._using())
         self.record.reload()
-        self.window_rows = max(maintenance_settings.WINDOW_MINIMUM_ROWS, self._size() // 2)
         self.record.note(RunEvent.Kind.RETRIED, text=f"{type(error).__name__}, attempt {attempt}")
+        before, size = self.sizes.halve(self.run.window_rows)
+        if size < before:
+            self.record.note(RunEvent.Kind.WINDOW_RESIZED, text=f"{before} rows to {size}")
 
     # -- the record
 
@@ -341,24 +346,23 @@ class Runner:
     def _store_window(
         self, cursor: dict[str, Any], counts: Counter[str], *, seconds: float, size: int | None
     ) -> None:
-        """Write what a window of `size` rows did; None: it found the stage at its end."""
-        progress = progress_of_cursor(cursor, self.stages)
-        if size is None:
-            self.record.store(cursor, progress=progress, counts=counts, seconds=seconds)
-            return
-        mark = WindowMark(
-            ended=time.time(), size=size, rows=counts.total(), seconds=seconds, progress=progress
-        )
-        following = next_size(size, seconds, self._using())
-        self.record.store(
-            cursor, progress=progress, counts=counts, seconds=seconds, window_rows=following, mark=mark
+        progress, using = progress_of_cursor(cursor, self.stages), self._using()
+        self.record.store_window(
+            cursor, progress=progress, counts=counts, seconds=seconds, size=size, using=using
         )
 
     def _interrupt(self, why: str) -> None:
-        self.record.leave(RunStatus.INTERRUPTED, RunEvent.Kind.INTERRUPTED, text=why)
+        self._let_go(RunEvent.Kind.INTERRUPTED, why)
         if self.run.status == RunStatus.INTERRUPTED:
             send(self.run)
-        else:
+
+    def _let_go(self, kind: RunEvent.Kind, why: str, *, seconds: float | None = None) -> None:
+        """Leave the run to whoever comes next, not within `seconds`; or pause or cancel it, if asked this moment."""
+        waits: dict[str, Any] = {}
+        if seconds is not None:
+            waits = {"not_before": timezone.now() + timedelta(seconds=seconds), "hold_reason": why}
+        self.record.leave(RunStatus.INTERRUPTED, kind, text=why, **waits)
+        if self.run.status != RunStatus.INTERRUPTED:
             self._is_stopped(time.monotonic())
 
     # -- small things
@@ -371,9 +375,7 @@ class Runner:
         return self.stages[number].using() if self.stages else self.record.alias
 
     def _size(self) -> int:
-        if self.window_rows is not None:
-            return self.window_rows
-        return self.run.window_rows or maintenance_settings.WINDOW_INITIAL_ROWS
+        return self.sizes.next(self.run.window_rows)
 
     def _rest(self, seconds: float) -> None:
         end = time.monotonic() + seconds

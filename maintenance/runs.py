@@ -129,7 +129,14 @@ def cancel(run: Run, *, actor: str = "", reason: str = "") -> Run:
 
 def resume(run: Run, *, actor: str = "", reason: str = "") -> Run:
     """Have a paused run go on from its cursor. Raises TransitionRefused."""
-    move(run, RunStatus.ENQUEUED, from_=CONTROLS["resume"], not_before=timezone.now(), hold_reason="")
+    move(
+        run,
+        RunStatus.ENQUEUED,
+        from_=CONTROLS["resume"],
+        not_before=timezone.now(),
+        hold_reason="",
+        seconds_before=F("seconds_worked"),
+    )
     _note_control(run, RunEvent.Kind.RESUMED, AuditAction.RUN_RESUMED, actor, reason)
     _have_shards_follow(run, "resume", resume, actor)
     send_on_commit(run)
@@ -148,6 +155,7 @@ def retry(run: Run, *, actor: str = "", reason: str = "") -> Run:
                 finished=None,
                 not_before=timezone.now(),
                 losses=0,
+                seconds_before=F("seconds_worked"),
                 error_class="",
                 error_message="",
                 traceback="",

@@ -33,7 +33,7 @@ DEFAULTS: dict[str, Any] = {
     "TIME_WINDOW": None,  # "01:00-05:00"
     "TIME_WINDOW_ZONE": "UTC",
     "REPLICATION_LAG_SECONDS": None,  # PostgreSQL: hold above this
-    "RUN_SECONDS": None,  # a run that worked longer is interrupted until it is retried
+    "RUN_SECONDS": None,  # a run that worked longer is paused; resumed, it may do so much again
     "THROTTLE": None,  # dotted path of callable(run) -> None, or (seconds, reason) to hold
     "HOLD_SECONDS": 25.0,  # how long a held run rests before it looks again
     # -- applications

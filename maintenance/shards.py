@@ -7,13 +7,16 @@ counts over, each exactly once, and goes on. That is the barrier: what a stage f
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from .dispatch import send, send_on_commit
+from .exceptions import TransitionRefused
 from .models import ENDED, Run, RunStatus
 from .operations import Stage
+from .runs import pause, resume
 
 AT_WORK = "its shards are at work"
 """Why the whole waits while they are."""
@@ -66,6 +69,21 @@ def wake_parent(shard: Run) -> None:
         _wake(parent)
     else:
         wake_if_none_is_open(parent)
+
+
+def pause_parent(shard: Run, reason: str, *, actor: str) -> None:
+    """Pause the parent of `shard` with all its shards, unless it has ended; it shows `reason`."""
+    parent = Run.objects.get(shard_runs=shard.pk)
+    with suppress(TransitionRefused):  # it has ended, or another shard was first
+        pause(parent, actor=actor, reason=reason)
+        Run.objects.filter(pk=parent.pk, status=RunStatus.PAUSED).update(hold_reason=reason)
+
+
+def resume_left_behind(run: Run) -> None:
+    """Resume the shards of the current stage that paused only after the whole was resumed: they ended a window."""
+    for shard in shards_of_stage(run).filter(status=RunStatus.PAUSED, parent__status=RunStatus.RUNNING):
+        with suppress(TransitionRefused):
+            resume(shard)
 
 
 def wake_if_none_is_open(parent: Run) -> None:

@@ -52,9 +52,9 @@ def rest_seconds(worked_seconds: float) -> float:
 
 
 def is_over_time(run: Run) -> bool:
-    """Tell whether `run` has worked longer than RUN_SECONDS."""
+    """Tell whether `run` has worked longer than RUN_SECONDS since it began, or was resumed."""
     limit = maintenance_settings.RUN_SECONDS
-    return limit is not None and run.seconds_worked >= limit
+    return limit is not None and run.seconds_worked - run.seconds_before >= limit
 
 
 def parse_time_window(text: str) -> tuple[time, time]:

@@ -40,6 +40,36 @@ class WindowMark:
         return cls(ended=ended, size=size, rows=rows, seconds=seconds, progress=progress)
 
 
+class WindowSizes:
+    """How large a runner's next window is: `fixed` rows where that is given, else as the run adapted it.
+
+    After a lost race or a time-out it is half as large. From there an adapted size grows by what windows take, and a
+    fixed one comes back by WINDOW_GROWTH.
+    """
+
+    def __init__(self, *, fixed: int | None) -> None:
+        self.fixed = fixed
+        self.reduced: int | None = None
+
+    def next(self, adapted: int | None) -> int:
+        """Return the rows of the next window; `adapted` is what the run's row says, None before the first."""
+        return self.reduced or self.fixed or adapted or int(maintenance_settings.WINDOW_INITIAL_ROWS)
+
+    def halve(self, adapted: int | None) -> tuple[int, int]:
+        """Make the next window half as large, within the minimum; returns the rows before and now."""
+        before = self.next(adapted)
+        lowest = min(before, int(maintenance_settings.WINDOW_MINIMUM_ROWS))
+        self.reduced = max(lowest, before // 2)
+        return before, self.reduced
+
+    def recover(self) -> None:
+        """Take note of a window that went well."""
+        if self.reduced is None:
+            return
+        grown = int(self.reduced * maintenance_settings.WINDOW_GROWTH) + 1
+        self.reduced = grown if self.fixed is not None and grown < self.fixed else None
+
+
 def remember(marks: Sequence[Any] | None, mark: WindowMark) -> list[Any]:
     """Return the packed `marks` with `mark` after them, the oldest dropped where there are too many."""
     return [*(marks or []), mark.pack()][-REMEMBERED:]

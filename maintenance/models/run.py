@@ -151,6 +151,8 @@ class Run(models.Model):
     window_rows = models.PositiveIntegerField(_("window size"), null=True)
     windows = models.PositiveBigIntegerField(_("windows"), default=0)
     seconds_worked = models.FloatField(_("seconds worked"), default=0.0)
+    seconds_before = models.FloatField(default=0.0, db_default=0.0, editable=False)
+    """Of `seconds_worked`, those from before somebody resumed or retried it: RUN_SECONDS count from there."""
     recent_windows = models.JSONField(null=True, editable=False)
     """The last windows, oldest first, as `windows.WindowMark` packs them; written with the cursor."""
     snapshot_counts = models.JSONField(default=dict, editable=False)

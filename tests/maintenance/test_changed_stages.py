@@ -208,7 +208,10 @@ def test_a_setting_that_adds_a_stage_does_not_move_the_others(
     Grant.objects.create(code="over", expires=long_ago, application=application, user=user)
     run = runs.enqueue("clear_expired")
     seen: list[Run] = []
-    is_in_the_middle = lambda: bool(seen) and seen[-1].rows >= 8  # noqa: E731
+
+    def is_in_the_middle() -> bool:
+        return bool(seen) and seen[-1].rows >= 8
+
     Runner(run.pk, window_rows=4, must_stop=is_in_the_middle, on_window=seen.append).advance()
     run.refresh_from_db()
     assert run.status == RunStatus.INTERRUPTED

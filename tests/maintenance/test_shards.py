@@ -105,6 +105,28 @@ def test_pause_resume_and_cancel_reach_the_shards(make_tokens: MakeTokens) -> No
 
 
 @pytest.mark.django_db
+def test_a_shard_that_pauses_after_the_whole_was_resumed_is_not_left_behind(make_tokens: MakeTokens) -> None:
+    """It was in its window all the while."""
+    make_tokens(expired=60)
+    run = runs.enqueue("clear_expired", shards=3)
+    while not Run.objects.filter(parent=run).exists():
+        Run.objects.filter(pk=run.pk).update(not_before=None)
+        Runner(run.pk).advance()
+    run.refresh_from_db()
+
+    def pause_and_resume(shard: Run) -> None:
+        if shard.windows == 1:
+            runs.resume(runs.pause(Run.objects.get(pk=run.pk)))
+
+    shard = run.shard_runs.order_by("shard_key")[0]
+    Runner(shard.pk, window_rows=5, on_window=pause_and_resume).advance()
+    shard.refresh_from_db()
+    assert shard.status == RunStatus.PAUSED
+    run = run_here(run, window_rows=5)
+    assert (run.status, run.rows) == (RunStatus.SUCCEEDED, 60)
+
+
+@pytest.mark.django_db
 def test_a_failed_shard_fails_the_run_and_a_retry_goes_on_with_it(make_tokens: MakeTokens) -> None:
     make_tokens(expired=60)
     run = runs.enqueue("clear_expired", shards=2)

@@ -10,7 +10,7 @@ from django.test import override_settings
 
 from maintenance import runs
 from maintenance.models import Run, RunStatus, Trigger
-from maintenance.runner import Runner
+from maintenance.runner import Runner, run_here
 from maintenance.throttles import find_hold, is_over_time, parse_time_window, rest_seconds, seconds_until_open
 from tests.databases import EngineDatabase
 from tests.engines import on_postgresql
@@ -71,6 +71,60 @@ def test_a_run_over_its_time_is_paused_until_somebody_resumes_it(make_tokens: An
     run.refresh_from_db()
     assert (run.status, run.rows) == (RunStatus.PAUSED, 10)
     assert "RUN_SECONDS" in run.hold_reason
+    Runner(runs.resume(run).pk, budget_seconds=20, window_rows=10).advance()
+    run.refresh_from_db()
+    assert (run.status, run.rows) == (RunStatus.PAUSED, 20), "resumed, it goes on for so long again"
+
+
+@pytest.mark.django_db
+@override_settings(MAINTENANCE={"RUN_SECONDS": 0.0001})
+def test_a_failed_run_that_is_retried_has_its_time_again(make_tokens: Any) -> None:
+    make_tokens(expired=30)
+    run = runs.enqueue("clear_expired")
+    Run.objects.filter(pk=run.pk).update(status=RunStatus.FAILED, seconds_worked=3)
+    run.refresh_from_db()
+    Runner(runs.retry(run).pk, budget_seconds=20, window_rows=10).advance()
+    run.refresh_from_db()
+    assert (run.status, run.rows) == (RunStatus.PAUSED, 10)
+
+
+@pytest.mark.django_db
+@override_settings(MAINTENANCE={"RUN_SECONDS": 0.0001})
+def test_a_shard_over_its_time_pauses_the_whole_which_is_resumed_as_a_whole(make_tokens: Any) -> None:
+    make_tokens(expired=40)
+    run = runs.enqueue("clear_expired", shards=2)
+    while not run.shard_runs.exists():
+        Run.objects.filter(pk=run.pk).update(not_before=None)
+        Runner(run.pk, budget_seconds=20).advance()
+    first, second = run.shard_runs.order_by("shard_key")
+    Runner(first.pk, budget_seconds=20, window_rows=5).advance()
+    for paused in (run, first, second):
+        paused.refresh_from_db()
+        assert paused.status == RunStatus.PAUSED
+    assert "RUN_SECONDS" in run.hold_reason
+    runs.resume(run)
+    Runner(first.pk, budget_seconds=20, window_rows=5).advance()
+    first.refresh_from_db()
+    assert (first.status, first.rows) == (RunStatus.PAUSED, 10)
+    with override_settings(MAINTENANCE={}):
+        run.refresh_from_db()
+        run = run_here(runs.resume(run), window_rows=5)
+    assert (run.status, run.rows) == (RunStatus.SUCCEEDED, 40)
+
+
+@pytest.mark.django_db
+def test_who_pauses_the_moment_a_throttle_holds_is_obeyed_at_once(make_tokens: Any) -> None:
+    make_tokens(expired=5)
+    run = runs.enqueue("clear_expired")
+
+    def hold(held: Run) -> tuple[float, str]:
+        runs.pause(Run.objects.get(pk=held.pk))
+        return 30, "the site is busy"
+
+    with override_settings(MAINTENANCE={"THROTTLE": hold}):
+        Runner(run.pk, budget_seconds=20).advance()
+    run.refresh_from_db()
+    assert (run.status, run.lease_until, run.losses) == (RunStatus.PAUSED, None, 0)
 
 
 @on_postgresql

@@ -14,8 +14,10 @@ from django.test.utils import CaptureQueriesContext
 
 from maintenance import runs
 from maintenance.models import RunEvent, RunStatus
+from maintenance.operations import register
+from maintenance.operations.clear_expired import ClearExpired, ClearExpiredStage
 from maintenance.runner import Runner, run_here
-from maintenance.windows import REMEMBERED, WindowMark, next_size, remember
+from maintenance.windows import REMEMBERED, WindowMark, WindowSizes, next_size, remember
 from oauth2_provider.models import AccessToken
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine, on_servers
@@ -128,6 +130,60 @@ def test_a_locked_row_is_waited_for_and_the_window_tried_again(
     run.refresh_from_db()
     assert (run.status, run.rows) == (RunStatus.SUCCEEDED, 20)
     assert retries.first().text.startswith("OperationalError")  # type: ignore[union-attr]
+
+
+DEADLOCK = {
+    "postgresql": "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$",
+    "mariadb": "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213",
+}
+
+
+def test_an_adapted_size_is_halved_once_and_then_grows_as_windows_allow() -> None:
+    sizes = WindowSizes(fixed=None)
+    assert (sizes.next(None), sizes.next(5000)) == (1000, 5000)
+    assert sizes.halve(5000) == (5000, 2500)
+    assert sizes.halve(5000) == (2500, 1250)
+    assert sizes.next(5000) == 1250
+    sizes.recover()
+    assert sizes.next(1875) == 1875  # what the row says after the window of 1250
+
+
+def test_no_window_is_halved_below_the_minimum_or_made_larger_by_it() -> None:
+    assert WindowSizes(fixed=150).halve(None) == (150, 100)
+    assert WindowSizes(fixed=10).halve(None) == (10, 10)
+
+
+@on_servers
+def test_windows_that_shrank_for_others_grow_again(
+    engine: EngineDatabase, make_tokens: Callable[..., Any]
+) -> None:
+    """A lost race halves the next window, and not all that follow: not even where their size is fixed."""
+    make_tokens(expired=3000)
+    run = runs.enqueue("clear_expired")
+    lost: list[bool] = []
+
+    class Racing(ClearExpiredStage):
+        def work_window(self, walk: Any, window: Any) -> Any:
+            if not lost:
+                lost.append(True)
+                with connection.cursor() as cursor:
+                    cursor.execute(DEADLOCK[engine.engine])
+            return super().work_window(walk, window)
+
+    class RacingClearExpired(ClearExpired):
+        def stages(self, job: Any) -> Any:
+            return [Racing(stage.stage) for stage in super().stages(job)]
+
+    register(RacingClearExpired)
+    try:
+        run = run_here(run, window_rows=800)
+    finally:
+        register(ClearExpired)
+    assert (run.status, run.rows) == (RunStatus.SUCCEEDED, 3000)
+    resized = run.events.get(kind=RunEvent.Kind.WINDOW_RESIZED)
+    assert resized.text == "800 rows to 400"
+    sizes = [WindowMark.unpack(values).size for values in run.recent_windows or []]
+    assert sizes[:3] == [400, 601, 800]
 
 
 WAITS_FOR_A_LOCK = {
