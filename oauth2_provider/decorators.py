@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from .oauth2_backends import get_oauthlib_core
 from .scopes import get_scopes_backend
 from .settings import oauth2_settings
-from .www_authenticate import refusal
+from .www_authenticate import keep_private, refusal
 
 SAFE_HTTP_METHODS = ("GET", "HEAD", "OPTIONS")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -107,14 +107,16 @@ class _Guard:
             @functools.wraps(view)
             async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
                 refused = await sync_to_async(self.find_refusal)(request)
-                return await view(request, *args, **kwargs) if refused is None else refused
+                if refused is not None:
+                    return refused
+                return keep_private(request, await view(request, *args, **kwargs))
 
             return login_not_required(guarded_async)
 
         @functools.wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             refused = self.find_refusal(request)
-            return view(request, *args, **kwargs) if refused is None else refused
+            return keep_private(request, view(request, *args, **kwargs)) if refused is None else refused
 
         return login_not_required(guarded)
 

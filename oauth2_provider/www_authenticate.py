@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_cache_control
 
 from .settings import oauth2_settings
 
@@ -71,6 +72,13 @@ def bearer_challenge(
     if resource_metadata:
         attributes["resource_metadata"] = resource_metadata
     return f"Bearer {format_attributes(attributes)}"
+
+
+def keep_private(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Keep what is answered to a token in the URI out of shared caches (RFC 6750 section 2.3); returns `response`."""
+    if "access_token" in request.GET and 200 <= response.status_code < 300:
+        patch_cache_control(response, private=True)
+    return response
 
 
 def format_attributes(attributes: Mapping[str, Any]) -> str:

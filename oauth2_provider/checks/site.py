@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import router
 from django.utils.module_loading import import_string
 
+from ..oauth2_validators.resources import is_valid_resource_uri
 from ..settings import DEFAULTS, IMPORT_STRINGS, MANDATORY, import_from_string, oauth2_settings
 from ..throttling import find_rate
 
@@ -38,6 +40,7 @@ def validate_token_configuration(app_configs: Any, **kwargs: Any) -> list[CheckM
         )
     messages += _lifetime_messages()
     messages += _body_messages()
+    messages += _issuer_messages()
     aliases = {router.db_for_write(apps.get_model(name)) for name in _token_models()}
     if len(aliases) > 1:
         messages.append(
@@ -140,6 +143,16 @@ def _body_messages() -> Iterator[CheckMessage]:
             "could read.",
             hint="Use OAuthLibCore, or unset REQUIRE_FORM_ENCODED_REQUEST_BODY.",
             id="oauth2_provider.E007",
+        )
+
+
+def _issuer_messages() -> Iterator[CheckMessage]:
+    issuer = oauth2_settings.OIDC_ISS_ENDPOINT
+    if issuer and (not is_valid_resource_uri(issuer) or "?" in issuer or not urlsplit(issuer).netloc):
+        yield Error(
+            f"OIDC_ISS_ENDPOINT is no issuer identifier: {issuer!r}.",
+            hint="It is an https URL without query and fragment (RFC 9207 section 2, RFC 8414 section 2).",
+            id="oauth2_provider.E025",
         )
 
 

@@ -76,7 +76,12 @@ class AuthorizationHooks:
     def validate_scopes(
         self, client_id: str, scopes: list[str], client: Any, request: Any, *args: Any, **kwargs: Any
     ) -> bool:
-        """Tell whether the client may ask for all of `scopes`; for `openid` only where its ID tokens can be signed."""
+        """Tell whether the client may ask for all of `scopes`; for `openid` only where its ID tokens can be signed.
+
+        Not where there are none: neither the request nor a default names one (RFC 6749 section 3.3).
+        """
+        if not scopes:
+            return False
         if request.response_type and is_openid(request) and not self.can_issue_id_tokens(client):  # type: ignore[attr-defined]
             return False
         available = get_scopes_backend().get_available_scopes(application=client, request=request)

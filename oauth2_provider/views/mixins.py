@@ -20,7 +20,7 @@ from ..oauth2_servers import new_server
 from ..scopes import get_scopes_backend
 from ..settings import oauth2_settings
 from ..throttling import find_rate, seconds_to_wait
-from ..www_authenticate import BASIC_CHALLENGE, has_basic_credentials, refusal
+from ..www_authenticate import BASIC_CHALLENGE, has_basic_credentials, keep_private, refusal
 
 logger = logging.getLogger("oauth2_provider")
 
@@ -205,11 +205,11 @@ class GuardedResourceMixin(ResourceServerViewMixin):
         if getattr(self, "view_is_async", False):
             return self._answer_async(request, answer)
         refusal = self.find_refusal(request)
-        return answer() if refusal is None else refusal
+        return keep_private(request, answer()) if refusal is None else refusal
 
     async def _answer_async(self, request: HttpRequest, answer: Callable[[], Any]) -> Any:
         refusal = await sync_to_async(self.find_refusal)(request)
-        return await answer() if refusal is None else refusal
+        return keep_private(request, await answer()) if refusal is None else refusal
 
 
 class ProtectedResourceMixin(GuardedResourceMixin):

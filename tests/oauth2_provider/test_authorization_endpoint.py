@@ -108,6 +108,17 @@ def test_a_scope_of_other_characters_is_an_invalid_scope(
     assert answer["error"] == "invalid_scope"
 
 
+def test_a_request_without_scope_is_refused_where_there_is_no_default(
+    logged_in: Client, register: Register, settings: Any
+) -> None:
+    """RFC 6749 section 3.3: MUST either use a pre-defined default value or fail, indicating an invalid scope."""
+    settings.OAUTH2_PROVIDER = {"DEFAULT_SCOPES": []}
+    registered = register()
+    refused = redirected(logged_in.get("/o/authorize/", query_for(registered, scope=None)))
+    assert refused["error"] == "invalid_scope"
+    assert logged_in.get("/o/authorize/", query_for(registered, scope="read")).status_code == 200
+
+
 def test_no_script_of_another_origin_reads_the_endpoint(logged_in: Client, register: Register) -> None:
     """RFC 9700 section 2.6: CORS MUST NOT be supported at the authorization endpoint."""
     registered = register(allowed_origins="https://spa.example")

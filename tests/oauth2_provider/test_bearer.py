@@ -68,6 +68,16 @@ def test_a_form_encoded_body_may_carry_the_token(client: Client, issue: Make) ->
     assert client.post("/resource/", "access_token=token", form).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/resource/", "/resource/decorated/"])
+def test_the_answer_to_a_token_in_the_query_is_kept_out_of_shared_caches(
+    client: Client, issue: Make, path: str
+) -> None:
+    """RFC 6750 section 2.3: success responses SHOULD contain a Cache-Control header with the private option."""
+    issue()
+    assert client.get(f"{path}?access_token=token")["Cache-Control"] == "private"
+    assert "Cache-Control" not in client.get(path, headers=BEARER)
+
+
 def test_the_query_may_carry_the_token_until_the_site_forbids_it(
     client: Client, issue: Make, settings: Any
 ) -> None:

@@ -21,6 +21,15 @@ COMPLIANT = {
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
 }
 
+NO_ISSUERS = [
+    "https://id.example/?tenant=1",
+    "https://id.example/?",
+    "https://id.example/#x",
+    "id.example",
+    "urn:x",
+]
+"""RFC 9207 section 2: a URL that uses the https scheme without any query or fragment components."""
+
 
 class OwnBackend(OAuth2Backend):
     """A site's own."""
@@ -127,6 +136,7 @@ def test_tokens_that_are_not_stored_cannot_be_sent_again(
         ({"OAUTH2_VALIDATOR_CLASS": "no.such.thing"}, "E022"),
         ({"OAUTH2_SERVER_CLASS": None}, "E022"),
         ({"THROTTLE_RATES": {"token": "often"}}, "E023"),
+        *[({"OIDC_ISS_ENDPOINT": issuer}, "E025") for issuer in NO_ISSUERS],
     ],
     ids=str,
 )

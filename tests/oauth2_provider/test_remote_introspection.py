@@ -197,6 +197,23 @@ def test_a_response_of_other_types_vouches_for_nothing(
     ]
 
 
+def test_an_answer_is_not_remembered_beyond_the_end_of_the_token(
+    server: AuthorizationServer, get: Any
+) -> None:
+    """RFC 7662 section 4: MUST NOT be cached beyond the time indicated therein by `exp`."""
+    end = int(timezone.now().timestamp()) + 2
+    server.answer = live(exp=end)
+    assert get().status_code == 200
+    server.answer = {"active": False}
+    while get().status_code == 200:
+        assert timezone.now().timestamp() < end + 1
+    assert timezone.now().timestamp() >= end
+    while len(server.asked) == 1:  # the cache counts from when it was asked
+        get()
+        assert timezone.now().timestamp() < end + 5
+    assert get().status_code == 401
+
+
 def test_an_audience_that_is_no_uri_is_not_here(server: AuthorizationServer, get: Any) -> None:
     server.answer = live(aud=["https://[", "name"])
     assert get().status_code == 401

@@ -9,6 +9,7 @@ from django.urls import path
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 
+from oauth2_provider.decorators import protected_resource
 from oauth2_provider.views import (
     ClientProtectedResourceView,
     ProtectedResourceView,
@@ -42,6 +43,10 @@ class ReadWriteResource(Answering, ReadWriteScopedResourceView):
     pass
 
 
+def decorated(request: HttpRequest) -> HttpResponse:
+    return JsonResponse({"owner": request.resource_owner.get_username()})  # type: ignore[attr-defined]
+
+
 class ClientResource(Answering, ClientProtectedResourceView):
     pass
 
@@ -49,6 +54,7 @@ class ClientResource(Answering, ClientProtectedResourceView):
 urlpatterns = [
     *suite_urlpatterns,
     path("resource/", Resource.as_view()),
+    path("resource/decorated/", protected_resource()(decorated)),
     path("resource/write/", WriteResource.as_view()),
     path("resource/read-write/", ReadWriteResource.as_view()),
     path("resource/client/", ClientResource.as_view()),
