@@ -119,6 +119,16 @@ def test_a_request_without_scope_is_refused_where_there_is_no_default(
     assert logged_in.get("/o/authorize/", query_for(registered, scope="read")).status_code == 200
 
 
+def test_no_redirect_has_what_was_posted_sent_on(logged_in: Client, register: Register) -> None:
+    """RFC 9700 section 4.12: MUST NOT use 307 for a request that may contain the user's credentials."""
+    query = query_for(register())
+    page = logged_in.get("/o/authorize/", query)
+    asked = {name: value for name, value in page.context["form"].initial.items() if value is not None}
+    decided = logged_in.post("/o/authorize/", {**asked, "allow": "1"})
+    assert (decided.status_code, decided["Location"].startswith(REDIRECT_URI)) == (302, True)
+    assert logged_in.post("/o/authorize/", query).status_code == 303
+
+
 def test_no_script_of_another_origin_reads_the_endpoint(logged_in: Client, register: Register) -> None:
     """RFC 9700 section 2.6: CORS MUST NOT be supported at the authorization endpoint."""
     registered = register(allowed_origins="https://spa.example")

@@ -103,6 +103,28 @@ def test_a_code_is_bound_to_verifier_and_redirect_uri(
     assert not AccessToken.objects.exists()
 
 
+@pytest.mark.parametrize("grant_type", ["authorization_code", "password", "client_credentials"])
+def test_a_confidential_client_authenticates_for_every_grant(
+    register: Register, authorize: Answer, client: Client, grant_type: str
+) -> None:
+    """RFC 6749 sections 3.2.1, 4.1.3, 4.3.2 and 4.4.2: MUST require client authentication for confidential clients."""
+    code = authorize(register())["code"]
+    kinds = {
+        "authorization_code": Application.GRANT_AUTHORIZATION_CODE,
+        "password": Application.GRANT_PASSWORD,
+        "client_credentials": Application.GRANT_CLIENT_CREDENTIALS,
+    }
+    registered = register(client_id="confidential", authorization_grant_type=kinds[grant_type])
+    request = code_request(
+        code, grant_type=grant_type, client_id="confidential", username="someone", password="a password"
+    )
+    answer = client.post("/o/token/", request)
+    assert (answer.status_code, answer.json()) == (401, {"error": "invalid_client"})
+    wrong = client.post("/o/token/", {**request, "client_secret": f"{registered.secret}x"})
+    assert (wrong.status_code, wrong.json()) == (401, {"error": "invalid_client"})
+    assert not AccessToken.objects.exists()
+
+
 def exchanged_without_redirect_uri(client: Client, registered: RegisteredClient, code: str) -> Any:
     request = code_request(code)
     del request["redirect_uri"]

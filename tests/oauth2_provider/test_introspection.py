@@ -171,3 +171,14 @@ def test_introspection_takes_two_statements(
     token = exchange(registered)["access_token"]
     with django_assert_num_queries(2):
         introspect(client, registered, token)
+
+
+def test_a_clients_own_token_is_introspected_without_a_subject(client: Client, register: Register) -> None:
+    """RFC 9700 section 4.15.1: MUST provide means to distinguish a client's own tokens from those of users."""
+    machine = register(authorization_grant_type=Application.GRANT_CLIENT_CREDENTIALS, client_id="1")
+    tokens = client.post(
+        "/o/token/", {"grant_type": "client_credentials"}, headers={"authorization": machine.basic}
+    ).json()
+    told = introspect(client, machine, tokens["access_token"]).json()
+    assert (told["active"], told["client_id"]) == (True, "1")
+    assert not {"sub", "username"} & told.keys()
