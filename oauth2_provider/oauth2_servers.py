@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,8 +21,10 @@ from oauthlib.oauth2 import (
 )
 from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
 from oauthlib.oauth2.rfc6749.grant_types.base import GrantTypeBase
+from oauthlib.oauth2.rfc6749.tokens import get_token_from_header
 from oauthlib.oauth2.rfc6749.utils import scope_to_list
 from oauthlib.oauth2.rfc8628.grant_types import DeviceCodeGrant as OAuthlibDeviceCodeGrant
+from oauthlib.openid.connect.core.endpoints.userinfo import UserInfoEndpoint
 from oauthlib.openid.connect.core.grant_types.base import GrantTypeBase as OpenIDGrantTypeBase
 
 from .extension_grants import Authorization, ExtensionGrant, ExtensionGrantError, ExtensionGrantRequest
@@ -34,6 +37,7 @@ from .models import (
     create_pushed_authorization_request,
 )
 from .settings import oauth2_settings
+from .www_authenticate import bearer_challenge, challenge_status
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -45,6 +49,9 @@ def new_server(server_class: Any, validator: Any) -> Any:
     """Return a server over `validator`, as the settings say, with the grants that oauthlib's lack."""
     server = server_class(validator, **oauth2_settings.server_kwargs)
     server.request_validator = validator
+    checks_userinfo = getattr(server_class, "validate_userinfo_request", None)
+    if checks_userinfo is UserInfoEndpoint.validate_userinfo_request:
+        server.validate_userinfo_request = partial(_validate_userinfo_request, validator)
     grant_types = getattr(server, "grant_types", None)
     if grant_types is None:
         return server
@@ -55,6 +62,31 @@ def new_server(server_class: Any, validator: Any) -> Any:
     for grant_type, extension in find_extension_grants().items():
         grant_types[grant_type] = ExtensionGrantType(validator, extension=extension)
     return server
+
+
+class UserInfoRefused(OAuth2Error):
+    """No token that opens UserInfo; status and challenge say why (RFC 6750 section 3.1)."""
+
+    def __init__(self, refused: dict[str, str], *, scope: str) -> None:
+        self.refused = refused
+        self.scope = scope
+        super().__init__(refused.get("error_description"), status_code=challenge_status(refused))
+
+    @property
+    def json(self) -> str:
+        """The body: what the challenge says, too."""
+        return json.dumps(self.refused)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The challenge, without an error where no token was presented, with the scope where that is what lacks."""
+        return {"WWW-Authenticate": bearer_challenge(self.refused, scopes=[self.scope])}
+
+
+def _validate_userinfo_request(validator: Any, request: Any) -> None:
+    """Let in a token with the scope `openid` (OpenID Connect Core 1.0 section 5.3.1). Raises UserInfoRefused."""
+    if not validator.validate_bearer_token(get_token_from_header(request), ["openid"], request):
+        raise UserInfoRefused(vars(request).get("oauth2_error") or {}, scope="openid")
 
 
 class DeviceCodeGrant(OAuthlibDeviceCodeGrant):

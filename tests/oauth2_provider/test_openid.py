@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from joserfc import jwt
 from joserfc.jwk import OctKey
 from jwcrypto import jwk
@@ -87,12 +88,47 @@ def test_userinfo_refuses_other_tokens(
     client: Client, relying_party: RegisteredClient, exchange: Any
 ) -> None:
     """OpenID Connect Core 1.0 section 5.3.3; RFC 6750 section 3."""
-    token = exchange(relying_party, scope="read")["access_token"]
-    for headers in ({}, {"authorization": "Bearer x"}, {"authorization": f"Bearer {token}"}):
-        answer = client.get("/o/userinfo/", headers=headers)
-        assert answer.status_code == 401
-        assert answer["WWW-Authenticate"].startswith("Bearer ")
+    answer = client.get("/o/userinfo/", headers={"authorization": "Bearer x"})
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
+    assert 'Bearer realm="api", error="invalid_token"' in answer["WWW-Authenticate"]
+    token = exchange(relying_party, scope="openid")["access_token"]
+    AccessToken.objects.update(expires=timezone.now())
+    answer = client.get("/o/userinfo/", headers={"authorization": f"Bearer {token}"})
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
     assert client.options("/o/userinfo/")["Access-Control-Allow-Headers"] == "Authorization"
+
+
+def test_userinfo_says_which_scope_a_token_lacks(
+    client: Client, relying_party: RegisteredClient, exchange: Any
+) -> None:
+    """RFC 6750 section 3.1: insufficient_scope, 403, MAY include the scope; OpenID Connect Core 1.0 section 5.3.3."""
+    token = exchange(relying_party, scope="read")["access_token"]
+    for send in (client.get, client.post):
+        answer = send("/o/userinfo/", headers={"authorization": f"Bearer {token}"})
+        assert (answer.status_code, answer.json()["error"]) == (403, "insufficient_scope")
+        assert 'error="insufficient_scope"' in answer["WWW-Authenticate"]
+        assert 'scope="openid"' in answer["WWW-Authenticate"]
+        assert (answer["Cache-Control"], answer["Access-Control-Allow-Origin"]) == ("no-store", "*")
+
+
+def test_userinfo_without_a_token_says_only_how_to_come(client: Client, oidc: Any, db: None) -> None:
+    """RFC 6750 section 3: the challenge MUST be there; SHOULD NOT have an error where nothing was presented."""
+    answer = client.get("/o/userinfo/")
+    assert (answer.status_code, answer.json()) == (401, {})
+    assert answer["WWW-Authenticate"] == 'Bearer realm="api", scope="openid"'
+
+
+def test_a_token_sent_twice_is_a_bad_request_for_userinfo(
+    client: Client, relying_party: RegisteredClient, exchange: Any, user: Any
+) -> None:
+    """RFC 6750 section 2: MUST NOT use more than one method; in the body alone it counts (Core section 5.3.1)."""
+    token = exchange(relying_party, scope="openid")["access_token"]
+    headers = {"authorization": f"Bearer {token}"}
+    answer = client.post("/o/userinfo/", {"access_token": token}, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    answer = client.post("/o/userinfo/", {"access_token": token})
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+    assert answer.json() == {"sub": str(user.pk)}
 
 
 def test_discovery_names_endpoints_that_answer(client: Client, oidc: Any, db: None) -> None:
