@@ -31,6 +31,7 @@ from ..models import (
 from ..models.access_token import AbstractAccessToken
 from ..models.deletion import delete_rows, postgresql, slow_path_reasons
 from ..models.refresh_token import AbstractRefreshToken
+from ..settings import oauth2_settings
 
 COUNTED_AT_MOST = 1_000_000
 STRAGGLERS_AT_ONCE = 1000
@@ -42,10 +43,14 @@ SELECTED_AT_ONCE = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Holder:
-    """Whose credentials: those of `users` (primary keys; None: of every user), on `application` (None: on all)."""
+    """Whose credentials: those of `users` (primary keys; None: of every user), on `application` (None: on all).
+
+    `spares_registrations`: not the tokens by which clients that the users have registered are managed (RFC 7592).
+    """
 
     users: tuple[Any, ...] | None
     application: Any | None = None
+    spares_registrations: bool = False
 
     def rows(self, model: Any) -> QuerySet[Any]:
         """Return the holder's rows of `model`."""
@@ -233,6 +238,8 @@ def _access_tokens(holder: Holder, cutoff: datetime) -> QuerySet[Any]:
     )
     codes = _redeemed(cutoff).filter(token_checksum=OuterRef("token_checksum"))
     rows = holder.rows(get_access_token_model())
+    if holder.spares_registrations:
+        rows = rows.exclude(scope=oauth2_settings.DCR_REGISTRATION_SCOPE)
     rows = rows.alias(source=_any(source), code=_any(codes), held=_any(held)).filter(held__isnull=True)
     return rows.filter(Q(created__lte=cutoff) | Q(source__isnull=False) | Q(code__isnull=False))
 

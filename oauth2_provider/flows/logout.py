@@ -30,10 +30,11 @@ def end_access(
 ) -> Counter[str]:
     """End what `user` was given until now on every application, or on those of `client_types` and `grant_types`.
 
+    Clients that the user has registered stay manageable (RFC 7592): their registration tokens are no login of the user.
     Returns the rows ended by table.
     """
     if client_types is None and grant_types is None:
-        return revoke_credentials(Holder(users=(user.pk,)))
+        return revoke_credentials(Holder(users=(user.pk,), spares_registrations=True))
     counts: Counter[str] = Counter()
     for application in _applications_of(user, client_types, grant_types):
         counts += end_access_of_client(user, application)
@@ -42,7 +43,8 @@ def end_access(
 
 def end_access_of_client(user: Any, application: Any) -> Counter[str]:
     """End what `user` was given on `application` (a row or its primary key) until now."""
-    return revoke_credentials(Holder(users=(user.pk,), application=getattr(application, "pk", application)))
+    key = getattr(application, "pk", application)
+    return revoke_credentials(Holder(users=(user.pk,), application=key, spares_registrations=True))
 
 
 def _applications_of(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from django.db import router, transaction
+from django.db import IntegrityError, router, transaction
 from django.utils import timezone
 from jwcrypto import jwk
 
@@ -53,44 +53,63 @@ def find_key(algorithm: str, kid: str | None) -> jwk.JWK | None:
 
 
 def create_key(algorithm: str) -> SigningKey:
-    """Make a key. It signs at once where `algorithm` has none that does, else it is the next. One transaction."""
+    """Make a key. It signs at once where `algorithm` has none that does, else it is the next. One transaction.
+
+    Of two runs at the same time, one makes the key that signs (`SigningKey.signs` is unique), the other the next.
+    """
     using = router.db_for_write(SigningKey)
     is_first = not (algorithm == RS256 and oauth2_settings.OIDC_RSA_PRIVATE_KEY)
     with transaction.atomic(using=using):
         key: SigningKey = SigningKey.objects.using(using).generate(algorithm)
         if is_first and not SigningKey.objects.using(using).active(algorithm).exists():
-            key.activated = timezone.now()
-            key.save(using=using, update_fields=["activated"])
+            _activate_unless_another_does(key, using)
     return key
+
+
+def _activate_unless_another_does(key: SigningKey, using: str) -> None:
+    now = timezone.now()
+    try:
+        with transaction.atomic(using=using):
+            SigningKey.objects.using(using).filter(pk=key.pk).update(activated=now)
+    except IntegrityError:
+        return
+    key.activated = now
 
 
 def rotate(algorithm: str, *, keep: timedelta, is_forced: bool = False) -> SigningKey:
     """Have the next key sign, retire the one that did, make another next one; returns the one that signs now.
 
     Retired keys stay published for `keep`, and for as long as an ID token lives. One transaction, the keys locked.
-    Raises NothingToRotate where there is no next key, NextKeyTooYoung where it was published less than
-    OIDC_JWKS_MAX_AGE_SECONDS ago and `is_forced` does not say that this does not matter.
+    Raises NothingToRotate where there is no next key or another run was faster, NextKeyTooYoung where it was published
+    less than OIDC_JWKS_MAX_AGE_SECONDS ago and `is_forced` does not say that this does not matter.
     """
-    now, using = timezone.now(), router.db_for_write(SigningKey)
-    rows = SigningKey.objects.using(using)
-    with transaction.atomic(using=using):
-        keys = list(rows.select_for_update().filter(algorithm=algorithm, retired__isnull=True).order_by("pk"))
-        waiting = [key for key in keys if key.activated is None]
-        if not waiting:
-            raise NothingToRotate(
-                f"There is no next {algorithm} key. Run `manage.py createsigningkey {algorithm}`."
-            )
-        published_until = waiting[0].created + timedelta(seconds=oauth2_settings.OIDC_JWKS_MAX_AGE_SECONDS)
-        if now < published_until and not is_forced:
-            raise NextKeyTooYoung(
-                f"Clients may keep a key set without the next key until {published_until:%Y-%m-%d %H:%M:%S} UTC."
-            )
-        rows.active(algorithm).update(retired=now)
-        rows.filter(pk=waiting[0].pk).update(activated=now)
-        if len(waiting) == 1:
-            rows.generate(algorithm)
-        lifetime = timedelta(seconds=oauth2_settings.ID_TOKEN_EXPIRE_SECONDS)
-        rows.filter(algorithm=algorithm, retired__lt=now - max(keep, lifetime)).delete()
+    using = router.db_for_write(SigningKey)
+    try:
+        with transaction.atomic(using=using):
+            return _rotate(algorithm, keep=keep, is_forced=is_forced, using=using)
+    except IntegrityError as error:
+        raise NothingToRotate(f"Another run has made a key of {algorithm} sign meanwhile.") from error
+
+
+def _rotate(algorithm: str, *, keep: timedelta, is_forced: bool, using: str) -> SigningKey:
+    now, rows = timezone.now(), SigningKey.objects.using(using)
+    keys = list(rows.select_for_update().filter(algorithm=algorithm, retired__isnull=True).order_by("pk"))
+    waiting: list[SigningKey] = [key for key in keys if key.activated is None]
+    if not waiting:
+        raise NothingToRotate(
+            f"There is no next {algorithm} key. Run `manage.py createsigningkey {algorithm}`."
+        )
+    published_until = waiting[0].created + timedelta(seconds=oauth2_settings.OIDC_JWKS_MAX_AGE_SECONDS)
+    if now < published_until and not is_forced:
+        raise NextKeyTooYoung(
+            f"Clients may keep a key set without the next key until {published_until:%Y-%m-%d %H:%M:%S} UTC."
+        )
+    rows.active(algorithm).update(retired=now)
+    rows.filter(pk=waiting[0].pk).update(activated=now)
+    if len(waiting) == 1:
+        rows.generate(algorithm)
+    lifetime = timedelta(seconds=oauth2_settings.ID_TOKEN_EXPIRE_SECONDS)
+    rows.filter(algorithm=algorithm, retired__lt=now - max(keep, lifetime)).delete()
     waiting[0].activated = now
     return waiting[0]
 

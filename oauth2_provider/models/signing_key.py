@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, Value, When
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 from jwcrypto import jwe, jwk
@@ -52,6 +52,15 @@ class SigningKey(models.Model):
     created = models.DateTimeField(_("created"), auto_now_add=True)
     activated = models.DateTimeField(_("activated"), null=True, blank=True, default=None)
     retired = models.DateTimeField(_("retired"), null=True, blank=True, default=None)
+    signs = models.GeneratedField(
+        expression=Case(
+            When(activated__isnull=False, retired__isnull=True, then=F("algorithm")), default=Value(None)
+        ),
+        output_field=models.CharField(_("signs"), max_length=5, null=True),
+        db_persist=True,
+        unique=True,
+    )
+    """The algorithm while the key is the active one, else NULL: unique, so that of runs that race one key signs."""
 
     objects: Any = SigningKeyQuerySet.as_manager()
 

@@ -64,7 +64,10 @@ class AuthorizedTokenDeleteView(AuthorizedTokensMixin, DeleteView):
     def form_valid(self, form: Any) -> HttpResponse:
         application = self.object.application
         if form.cleaned_data.get("everything") and application is not None:
-            revoke_credentials(Holder(users=(self.object.user_id,), application=application.pk))
+            users = (self.object.user_id,)
+            revoke_credentials(
+                Holder(users=users, application=application.pk, spares_registrations=True)
+            )  # as the list does
         else:
             revoke_authorization(self.object)
         return HttpResponseRedirect(self.get_success_url())

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
+from django.utils import timezone
 
+from oauth2_provider.flows.registration import find_registration
 from oauth2_provider.models import AccessToken, Application, IDToken, RefreshToken
 from oauth2_provider.views.oidc import RPInitiatedLogoutView
 
@@ -237,6 +240,27 @@ def test_a_site_says_whose_tokens_end(
     client.force_login(user)
     decide(client, client.get("/o/logout/"), allow=True)
     assert not AccessToken.objects.exists()
+
+
+@pytest.mark.parametrize("client_types", [None, [Application.CLIENT_PUBLIC]])
+def test_a_logout_leaves_the_users_clients_manageable(
+    client: Client, oidc: Any, user: Any, monkeypatch: pytest.MonkeyPatch, client_types: Any
+) -> None:
+    """RFC 7592 section 3: the registration access token is the client's, for as long as the client is registered."""
+    application = make_client("registered", user=user, registration_source="dcr")
+    give_credentials(user, application)
+    token = AccessToken.objects.create(
+        user=user,
+        application=application,
+        token="a registration token",
+        scope="oauth2_provider:registration",
+        expires=timezone.now() + timedelta(days=1),
+    )
+    client.force_login(user)
+    monkeypatch.setattr(RPInitiatedLogoutView, "token_deletion_client_types", client_types)
+    decide(client, client.get("/o/logout/"), allow=True)
+    assert list(AccessToken.objects.all()) == [token]
+    assert find_registration("registered", "a registration token") == application
 
 
 def test_hundreds_of_tokens_cost_no_more_statements_than_ten(

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.test import Client
 from django.utils import timezone
 
-from oauth2_provider.models import AccessToken, Application, DeviceGrant, Grant, RefreshToken
+from oauth2_provider.flows import signing_keys
+from oauth2_provider.models import AccessToken, Application, DeviceGrant, Grant, RefreshToken, SigningKey
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine, on_servers
 
@@ -233,3 +234,41 @@ def test_revoking_races_with_refreshing(
     assert refreshed.status_code in (200, 400)
     assert [answer.status_code for answer in revoked] == [200, 200]
     assert RefreshToken.objects.exclude(revoked=None).exists()
+
+
+@on_every_engine
+def test_of_runs_that_make_a_first_key_one_makes_the_key_that_signs(engine: EngineDatabase) -> None:
+    """OpenID Connect Core 1.0 section 10.1.1: the key that signs is decided by the server, once."""
+    keys = at_once(*[lambda: signing_keys.create_key("ES256")] * RACERS)
+    assert sorted(key.state for key in keys) == ["active", *["next"] * (RACERS - 1)]
+    assert sorted(key.state for key in SigningKey.objects.all()) == ["active", *["next"] * (RACERS - 1)]
+
+
+@on_every_engine
+@pytest.mark.parametrize("waiting", [1, 3])
+def test_of_runs_that_rotate_never_two_have_a_key_sign(engine: EngineDatabase, waiting: int) -> None:
+    """OpenID Connect Core 1.0 section 10.1.1."""
+    for _ in range(1 + waiting):
+        signing_keys.create_key("ES256")
+
+    def rotate() -> str:
+        try:
+            return signing_keys.rotate("ES256", keep=timedelta(days=30), is_forced=True).kid
+        except signing_keys.NothingToRotate:
+            return ""
+
+    signed = at_once(*[rotate] * RACERS)
+    active = SigningKey.objects.active("ES256").get()
+    assert active.kid in signed
+    assert SigningKey.objects.next("ES256").exists()
+    won = [kid for kid in signed if kid]
+    assert len(set(won)) == len(won)
+
+
+@on_every_engine
+def test_a_second_key_that_signs_cannot_be_stored(engine: EngineDatabase) -> None:
+    keys = [signing_keys.create_key("ES256") for _ in range(2)]
+    assert signing_keys.create_key("EdDSA").state == "active"
+    with pytest.raises(IntegrityError):
+        SigningKey.objects.filter(pk=keys[1].pk).update(activated=timezone.now())
+    assert SigningKey.objects.active("ES256").get() == keys[0]
