@@ -64,7 +64,7 @@ def new_server(server_class: Any, validator: Any) -> Any:
     return server
 
 
-class UserInfoRefused(OAuth2Error):
+class UserInfoError(OAuth2Error):
     """No token that opens UserInfo; status and challenge say why (RFC 6750 section 3.1)."""
 
     def __init__(self, refused: dict[str, str], *, scope: str) -> None:
@@ -84,9 +84,9 @@ class UserInfoRefused(OAuth2Error):
 
 
 def _validate_userinfo_request(validator: Any, request: Any) -> None:
-    """Let in a token with the scope `openid` (OpenID Connect Core 1.0 section 5.3.1). Raises UserInfoRefused."""
+    """Let in a token with the scope `openid` (OpenID Connect Core 1.0 section 5.3.1). Raises UserInfoError."""
     if not validator.validate_bearer_token(get_token_from_header(request), ["openid"], request):
-        raise UserInfoRefused(vars(request).get("oauth2_error") or {}, scope="openid")
+        raise UserInfoError(vars(request).get("oauth2_error") or {}, scope="openid")
 
 
 class DeviceCodeGrant(OAuthlibDeviceCodeGrant):

@@ -29,6 +29,7 @@ from ..models.lookup import find
 from ..scopes import get_scopes_backend
 from ..settings import oauth2_settings
 from ..signals import app_authorized
+from .languages import LanguageMixin, PageInItsLanguage
 from .mixins import (
     AuthorizationServerViewMixin,
     FormEncodedRequestMixin,
@@ -68,7 +69,7 @@ DECISIONS = {"csrfmiddlewaretoken", "consent", "allow", "account"}
 @login_exempt
 @method_decorator(xframe_options_deny, name="dispatch")
 @method_decorator(never_cache, name="dispatch")
-class BaseAuthorizationView(PushedRequestMixin, LoginRequiredMixin, OAuthLibMixin, View):
+class BaseAuthorizationView(PushedRequestMixin, LanguageMixin, LoginRequiredMixin, OAuthLibMixin, View):
     """What the authorization endpoint's views share: the redirect, and errors on the way there."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -114,6 +115,7 @@ class AuthorizationView(PromptsMixin, BaseAuthorizationView, FormView):
 
     template_name = "oauth2_provider/authorize.html"
     form_class = AllowForm
+    response_class = PageInItsLanguage
     skip_authorization_completely = False
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
