@@ -17,7 +17,7 @@ from typing import Any
 from django.db import models, router, transaction
 from django.db.models import Exists, OuterRef, ProtectedError, Q, QuerySet, RestrictedError
 
-from ..batching import Walk
+from ..batching import Walk, atomically
 from ..models import (
     ClientSecret,
     get_access_token_model,
@@ -151,14 +151,18 @@ def remove_applications(
 def delete_applications(applications: Sequence[Any]) -> Counter[str]:
     """Delete `applications` with everything that was issued to them; returns the rows that went, by table.
 
-    By set, in one transaction, unless the site hooked into the deletion of applications: then by the ORM. Raises
-    ProtectedError or RestrictedError for what a row of the site's holds.
+    By set, in one transaction, unless the site hooked into the deletion of applications: then by the ORM. The
+    applications are locked first: whoever issues a token meanwhile finds them gone. Raises ProtectedError or
+    RestrictedError for what a row of the site's holds.
     """
     model = get_application_model()
-    with transaction.atomic(using=router.db_for_write(model)):
-        counts = _delete_all_rows(applications)
-        keys = [application.pk for application in applications]
-        return counts + delete_rows(_rows(model).filter(pk__in=keys), is_held=False)
+    rows = _rows(model).filter(pk__in=[application.pk for application in applications])
+
+    def remove() -> Counter[str]:
+        list(rows.order_by("pk").select_for_update().values_list("pk"))
+        return _delete_all_rows(applications) + delete_rows(rows, is_held=False)
+
+    return atomically(remove, using=router.db_for_write(model))
 
 
 def rows_of_applications(keys: Sequence[Any]) -> list[QuerySet[Any]]:

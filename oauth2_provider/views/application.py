@@ -7,17 +7,19 @@ from typing import Any
 
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import ProtectedError, QuerySet, RestrictedError
 from django.forms import ModelForm
 from django.forms.models import modelform_factory
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import CreateView, DeleteView, DetailView, ListView, UpdateView
 
 from ..flows.client_secrets import may_revoke_own_secret
+from ..flows.inactive_applications import delete_applications
 from ..forms import ApplicationForm
 from ..models import get_application_model
 from .one_time import keep_once, take_once
@@ -118,6 +120,15 @@ class ApplicationDelete(ApplicationOwnerIsUserMixin, DeleteView):
     context_object_name = "application"
     success_url = reverse_lazy("oauth2_provider:list")
     template_name = "oauth2_provider/application_confirm_delete.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        success_url = self.get_success_url()
+        try:
+            delete_applications([self.object])
+        except (ProtectedError, RestrictedError):
+            form.add_error(None, _("Something else on this site needs the application: it was not deleted."))
+            return self.form_invalid(form)
+        return HttpResponseRedirect(success_url)
 
 
 @method_decorator(never_cache, name="dispatch")

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db.models import ProtectedError
+from django.db.models.signals import pre_delete
 from django.test import Client
 from django.utils import timezone
 
@@ -295,6 +297,24 @@ def test_deleting_asks_first_and_ends_the_tokens(logged_in: Client, user: Any, m
     assert (answer.status_code, answer["Location"]) == (302, LIST)
     assert not Application.objects.exists()
     assert not AccessToken.objects.exists()
+
+
+def test_an_application_that_the_sites_rows_hold_stays_and_the_page_says_so(
+    logged_in: Client, user: Any, mine: Application
+) -> None:
+    def hold(sender: Any, instance: Any, **kwargs: Any) -> None:
+        raise ProtectedError("The site's own row holds it.", {instance})
+
+    later = timezone.now() + timedelta(hours=1)
+    AccessToken.objects.create(token="t", user=user, application=mine, expires=later)
+    pre_delete.connect(hold, sender=Application)
+    try:
+        page = logged_in.post(page_of(mine, "delete/"))
+    finally:
+        pre_delete.disconnect(hold, sender=Application)
+    assert page.status_code == 200
+    assert "needs the application: it was not deleted" in page.content.decode()
+    assert AccessToken.objects.get().application == mine
 
 
 @pytest.mark.parametrize("page", ["register/", "{pk}/update/", "{pk}/delete/"])

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.test import Client, override_settings
 
-from oauth2_provider.models import AccessToken, Application, RefreshToken
+from oauth2_provider.models import AccessToken, Application
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine, on_servers
 
@@ -101,20 +102,40 @@ def test_a_registration_is_ended_once(engine: EngineDatabase, told: Told, attemp
     assert not Application.objects.exists()
 
 
+def end_as(who: str, machine: Told) -> Callable[[], Any]:
+    """Return what ends the client `machine`: itself, its owner on the pages, or the admin."""
+    if who == "client":
+        return lambda: delete(machine)
+    owner = get_user_model().objects.create_superuser("owner")
+    application = Application.objects.get(client_id=machine["client_id"])
+    Application.objects.filter(pk=application.pk).update(user=owner)
+    browser = Client()
+    browser.force_login(owner)
+    if who == "owner":
+        return lambda: browser.post(f"/o/applications/{application.pk}/delete/")
+    return lambda: browser.post(
+        f"/admin/oauth2_provider/application/{application.pk}/delete/", {"post": "yes"}
+    )
+
+
 @on_servers
-@pytest.mark.parametrize("attempt", range(ROUNDS))
-def test_a_client_ends_its_registration_while_it_gets_tokens(
-    engine: EngineDatabase, told: Told, attempt: int
+@pytest.mark.parametrize("who", ["client", "owner", "admin"])
+@pytest.mark.parametrize("attempt", range(3))
+def test_a_client_is_ended_while_it_gets_tokens(
+    engine: EngineDatabase, told: Told, attempt: int, who: str
 ) -> None:
     """RFC 7592 section 2.3: what was issued ends with the client; a token request gets a token or an error."""
     machine = post(Client(), MACHINE).json()
     credentials = f"{machine['client_id']}:{machine['client_secret']}".encode()
     headers = {"authorization": f"Basic {base64.b64encode(credentials).decode()}"}
     body = {"grant_type": "client_credentials"}
-    asked, ended = at_once(lambda: Client().post("/o/token/", body, headers=headers), lambda: delete(machine))
-    assert ended.status_code == 204
-    assert asked.status_code in (200, 400, 401), asked.content
-    assert json.loads(asked.content).get("error") in (None, "invalid_client", "invalid_grant")
-    left = {"application__client_id": machine["client_id"]}
-    assert not AccessToken.objects.filter(**left).exists()
-    assert not RefreshToken.objects.filter(**left).exists()
+    ended, *asked = at_once(
+        end_as(who, machine), *[lambda: Client().post("/o/token/", body, headers=headers)] * 3
+    )
+    assert ended.status_code == (204 if who == "client" else 302)
+    for answer in asked:
+        assert answer.status_code in (200, 400, 401), answer.content
+        assert json.loads(answer.content).get("error") in (None, "invalid_client", "invalid_grant")
+    assert not Application.objects.filter(client_id=machine["client_id"]).exists()
+    left = AccessToken.objects.exclude(application__client_id=told["client_id"])
+    assert not left.exists()
