@@ -214,12 +214,36 @@ def sweep() -> list[Run]:
     Called by beat each minute and at the start of a worker. The third loss in a row without progress fails a run.
     """
     for run in _lost():
-        _take_back(run)
+        take_back(run)
     free_waiting()
     swept = list(_due())
     for run in swept:
         send(run)
     return swept
+
+
+def take_back(run: Run) -> None:
+    """Release `run` from a lost worker, as what its status asks for; the fence keeps that worker out.
+
+    Where the lease is not out, nothing changes.
+    """
+    fenced = _rows(run).filter(fence=run.fence, lease_until__lt=timezone.now())
+    if not fenced.update(fence=F("fence") + 1, losses=F("losses") + 1, lease_until=None, sent=None):
+        return
+    run.refresh_from_db()
+    note(run, RunEvent.Kind.LOST, text=f"no sign of {run.lease_holder or 'its worker'}")
+    try:
+        if run.status == RunStatus.PAUSING:
+            move(run, RunStatus.PAUSED)
+        elif run.status == RunStatus.CANCELLING:
+            move(run, RunStatus.CANCELLED)
+        elif run.losses >= maintenance_settings.MAXIMUM_LOSSES:
+            message = f"{run.losses} workers were lost in a row without progress."
+            move(run, RunStatus.FAILED, error_class="WorkerLost", error_message=message)
+        else:
+            move(run, RunStatus.INTERRUPTED)
+    except TransitionRefused:
+        logger.info("run moved meanwhile", extra={"action": "sweep_overtaken", "run": str(run.pk)})
 
 
 def _join_active(run: Run) -> Run | None:
@@ -279,27 +303,6 @@ def _due() -> QuerySet[Run]:
     released = Q(not_before__isnull=True) | Q(not_before__lte=now)
     held = Q(not_before__isnull=False) & (Q(sent__isnull=True) | Q(sent__lt=F("not_before")))
     return Run.objects.filter(released, unsent | held, status__in=WAITING)
-
-
-def _take_back(run: Run) -> None:
-    """Release a run from a lost worker, as what its status asks for; the fence keeps that worker out."""
-    fenced = _rows(run).filter(fence=run.fence, lease_until__lt=timezone.now())
-    if not fenced.update(fence=F("fence") + 1, losses=F("losses") + 1, lease_until=None, sent=None):
-        return
-    run.refresh_from_db()
-    note(run, RunEvent.Kind.LOST, text=f"no sign of {run.lease_holder or 'its worker'}")
-    try:
-        if run.status == RunStatus.PAUSING:
-            move(run, RunStatus.PAUSED)
-        elif run.status == RunStatus.CANCELLING:
-            move(run, RunStatus.CANCELLED)
-        elif run.losses >= maintenance_settings.MAXIMUM_LOSSES:
-            message = f"{run.losses} workers were lost in a row without progress."
-            move(run, RunStatus.FAILED, error_class="WorkerLost", error_message=message)
-        else:
-            move(run, RunStatus.INTERRUPTED)
-    except TransitionRefused:
-        logger.info("run moved meanwhile", extra={"action": "sweep_overtaken", "run": str(run.pk)})
 
 
 def _refuse_too_soon(operation: str, arguments: dict[str, Any], interval: float) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from typing import Any
 
 from django import forms
@@ -18,11 +19,13 @@ from tqdm import tqdm
 
 from .. import runs
 from ..exceptions import InvalidArguments, UnknownOperation
-from ..models import ENDED, Run, RunStatus, Trigger
+from ..models import ENDED, HELD_BY_WORKER, WAITING, Run, RunStatus, Trigger
 from ..operations import Job, Operation, get_operation
 from ..runner import Runner
 
 USAGE = 2
+FOLLOW_SECONDS = 0.5
+"""How often a command looks at a run that a worker has."""
 
 
 class OperationCommand(BaseCommand):
@@ -134,13 +137,23 @@ class OperationCommand(BaseCommand):
                 runs.pause(run, actor="Ctrl-C")
 
         try:
-            Runner(run.pk, on_window=show, window_rows=options["batch_size"]).advance()
-            run.refresh_from_db()
+            while not self._is_worked(run, on_window=show, window_rows=options["batch_size"]):
+                show(run)
+                if stopped:
+                    break
+                time.sleep(FOLLOW_SECONDS)
             show(run)
         finally:
             bar.close()
             signal.signal(signal.SIGINT, before)
         return run
+
+    def _is_worked(self, run: Run, **options: Any) -> bool:
+        """Work the run; False: somebody else has it this moment. What a lost worker left is gone on with."""
+        runs.take_back(run)
+        Runner(run.pk, **options).advance()
+        run.refresh_from_db()
+        return not _is_in_other_hands(run)
 
     def _report(self, run: Run, *, as_json: bool) -> None:
         if as_json:
@@ -167,6 +180,12 @@ def _refuse_contradictions(options: dict[str, Any]) -> None:
         problem = "Give --dry-run or --enqueue, not both."
     if problem:
         raise CommandError(problem, returncode=USAGE)
+
+
+def _is_in_other_hands(run: Run) -> bool:
+    """Tell whether a worker has the run, or is about to take it; not one that rests or is paused."""
+    is_held = run.not_before is not None and run.not_before > timezone.now()
+    return run.status in HELD_BY_WORKER or (run.status in WAITING and not is_held)
 
 
 def run_to_json(run: Run) -> dict[str, Any]:

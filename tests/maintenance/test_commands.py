@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Callable
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,16 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
+from django.db import connections
 from django.test import override_settings
+from django.utils import timezone
 
 from maintenance import runs
-from maintenance.models import Run, RunStatus, Trigger
+from maintenance.models import Run, RunEvent, RunStatus, Trigger
+from maintenance.runner import run_here
 from oauth2_provider.models import AccessToken, Application
 from tests.databases import EngineDatabase
+from tests.engines import on_every_engine, on_servers
 from tests.servers import wait_until
 
 TABLE = "oauth2_provider_accesstoken"
@@ -91,6 +97,8 @@ def test_it_says_what_an_unset_lifetime_keeps(make_tokens: MakeTokens) -> None:
         (["migrate_token_scopes", "read", "read"], "would become itself"),
         (["migrate_token_scopes", 'a"b', "read"], "is no scope"),
         (["cleanup_inactive_applications", "--days", "-1"], "days"),
+        (["maintenance_runs", "list", "--limit", "-1"], "at least 1"),
+        (["maintenance"], "Say what"),
     ],
     ids=" ".join,
 )
@@ -138,10 +146,21 @@ def test_runs_are_listed_shown_and_controlled() -> None:
     assert str(run.pk) in run_command("maintenance_runs", "list", "--active")
     assert json.loads(run_command("maintenance_runs", "pause", run.pk, "--json"))["status"] == "paused"
     assert json.loads(run_command("maintenance_runs", "resume", run.pk, "--json"))["status"] == "enqueued"
-    assert "cancel_requested" in run_command("maintenance_runs", "cancel", run.pk)
+    shown = run_command("maintenance_runs", "cancel", run.pk, "--reason", "a mistake")
+    assert "cancel_requested a mistake maintenance_runs" in shown
     with pytest.raises(CommandError, match="cannot become"):
         run_command("maintenance_runs", "resume", run.pk)
     assert run_command("maintenance_runs", "list", "--active") == ""
+
+
+@pytest.mark.django_db
+def test_a_list_shows_runs_and_not_their_shards(make_tokens: MakeTokens) -> None:
+    make_tokens(expired=10)
+    run = run_here(runs.enqueue("clear_expired", shards=2))
+    assert run.shard_runs.exists()
+    assert [shown["run"] for shown in json.loads(run_command("maintenance_runs", "list", "--json"))] == [
+        str(run.pk)
+    ]
 
 
 @pytest.mark.django_db
@@ -157,21 +176,80 @@ def test_statistics_and_audit(make_tokens: MakeTokens) -> None:
         "top_applications": [{"name": "The client", "client_id": application.client_id, "tokens": 5}],
     }
     assert "oauth2_provider_accesstoken: 5, 2 active" in run_command("maintenance", "--stats")
-    run_command("maintenance", "--cleanup")
+    done = json.loads(run_command("maintenance", "--cleanup", "--stats", "--json"))
+    assert (done["cleanup"]["status"], done["cleanup"]["counts"]) == ("succeeded", {TABLE: 3})
+    assert done["statistics"]["tables"][0]["total"] == 2
+    assert "Succeeded" in run_command("maintenance", "--cleanup")
     assert AccessToken.objects.count() == 2
 
 
-def test_ctrl_c_leaves_a_run_that_can_be_resumed(engine: EngineDatabase, make_tokens: MakeTokens) -> None:
+@pytest.mark.django_db
+def test_a_cleanup_that_is_held_prints_its_run_and_exits_with_1() -> None:
+    runs.hold_all("ann", "migration")
+    output = StringIO()
+    with pytest.raises(CommandError, match="is held") as held:
+        call_command("maintenance", "--cleanup", "--stats", "--json", stdout=output, stderr=StringIO())
+    assert held.value.returncode == 1
+    assert json.loads(output.getvalue())["cleanup"]["status"] == "interrupted"
+
+
+@on_every_engine
+def test_what_a_killed_command_left_the_next_one_finishes(
+    engine: EngineDatabase, make_tokens: MakeTokens
+) -> None:
+    """Where cleartokens is in cron and nothing else runs: no sweep takes the run back."""
     make_tokens(expired=3000, live=1)
+    process = start_cleartokens(engine, "--batch-size", "5")
+    wait_until(lambda: Run.objects.filter(windows__gt=2).exists(), what="a run in the middle")
+    process.kill()
+    process.communicate(timeout=30)
+    run = Run.objects.get()
+    assert run.status == RunStatus.RUNNING
+    assert 0 < run.rows < 3000
+    Run.objects.update(lease_until=timezone.now() - timedelta(seconds=1))  # a minute goes by
+    report = json.loads(run_command("cleartokens", "--json", "--batch-size", "1000"))
+    assert (report["run"], report["status"], report["rows"]) == (str(run.pk), "succeeded", 3000)
+    assert AccessToken.objects.count() == 1
+    assert run.events.filter(kind=RunEvent.Kind.LOST).count() == 1
+
+
+@on_servers
+def test_a_command_follows_a_run_that_a_worker_has(
+    engine: EngineDatabase, make_tokens: MakeTokens, start_worker: Callable[..., Any]
+) -> None:
+    make_tokens(expired=30)
+    run = runs.enqueue("clear_expired")
+    worker = start_worker(run, window_rows=10)
+    wait_until(lambda: Run.objects.filter(windows=1).exists(), what="a worker at it")
+
+    def let_it_finish() -> None:
+        wait_until(run.events.filter(kind=RunEvent.Kind.REQUESTED).exists, what="the command asks")
+        worker.finish()
+        connections.close_all()
+
+    thread = threading.Thread(target=let_it_finish)
+    thread.start()
+    report = json.loads(run_command("cleartokens", "--json"))
+    thread.join()
+    assert (report["run"], report["status"], report["rows"]) == (str(run.pk), "succeeded", 30)
+    assert Run.objects.get().attempts == 1
+
+
+def start_cleartokens(engine: EngineDatabase, *arguments: str) -> subprocess.Popen[str]:
     variables = {"DJANGO_SETTINGS_MODULE": "worker.settings", "DJANGO_DEBUG": "1", "DATABASE_URL": engine.url}
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "cleartokens", "--batch-size", "5"],
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "cleartokens", *arguments],
         cwd=ROOT,
         env={**os.environ, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_ctrl_c_leaves_a_run_that_can_be_resumed(engine: EngineDatabase, make_tokens: MakeTokens) -> None:
+    make_tokens(expired=3000, live=1)
+    process = start_cleartokens(engine, "--batch-size", "5")
     wait_until(lambda: Run.objects.filter(windows__gt=2).exists(), what="a run in the middle")
     process.send_signal(signal.SIGINT)
     _output, errors = process.communicate(timeout=30)

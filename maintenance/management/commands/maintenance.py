@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from typing import Any
 
 from django.core.management import call_command
@@ -21,17 +22,17 @@ class Command(BaseCommand):
         parser.add_argument(
             "--audit", action="store_true", help="Old live tokens; who holds the most tokens."
         )
-        parser.add_argument("--json", action="store_true", help="Print one JSON object for figures.")
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *args: Any, cleanup: bool, stats: bool, audit: bool, **options: Any) -> None:
         if not (cleanup or stats or audit):
             raise CommandError("Say what: --cleanup, --stats or --audit.", returncode=USAGE)
-        if cleanup:
-            call_command("cleartokens", stdout=self.stdout, stderr=self.stderr, json=options["json"])
+        cleaned = self._clean_up(as_json=options["json"]) if cleanup else {}
         figures = collect_statistics() if stats else None
         findings = collect_audit() if audit else None
         if options["json"]:
             content = {
+                **({"cleanup": cleaned} if cleanup else {}),
                 **({"statistics": figures.to_json()} if figures else {}),
                 **({"audit": findings.to_json()} if findings else {}),
             }
@@ -41,6 +42,19 @@ class Command(BaseCommand):
             self._print_statistics(figures)
         if findings is not None:
             self._print_audit(findings)
+
+    def _clean_up(self, *, as_json: bool) -> dict[str, Any]:
+        """Clear what is expired; returns what the command printed as JSON. One that fails is printed at once."""
+        if not as_json:
+            call_command("cleartokens", stdout=self.stdout, stderr=self.stderr)
+            return {}
+        report = StringIO()
+        try:
+            call_command("cleartokens", stdout=report, stderr=self.stderr, json=True)
+        except CommandError:
+            self.stdout.write(json.dumps({"cleanup": json.loads(report.getvalue() or "null")}))
+            raise
+        return dict(json.loads(report.getvalue()))
 
     def _print_statistics(self, figures: Statistics) -> None:
         self.stdout.write(

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--active", action="store_true", help="list: only runs that have not ended.")
         parser.add_argument("--limit", type=int, default=20, help="list: how many. Default: 20.")
-        parser.add_argument("--reason", default="", help="hold, release: why; it is shown to everybody.")
+        parser.add_argument("--reason", default="", help="Why; kept, and shown to everybody.")
         parser.add_argument("--json", action="store_true", help="Print JSON.")
 
     def handle(self, *args: Any, action: str, run: str | None, **options: Any) -> None:
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         if action in CONTROLS:
             try:
                 with origin(source=Trigger.COMMAND):
-                    CONTROLS[action](found, actor=ACTOR)
+                    CONTROLS[action](found, actor=ACTOR, reason=options["reason"])
             except TransitionRefused as refused:
                 raise CommandError(str(refused)) from refused
             found.refresh_from_db()
@@ -60,7 +60,9 @@ class Command(BaseCommand):
             raise CommandError(f"There is no run {run}.", returncode=USAGE) from exc
 
     def _list(self, options: dict[str, Any]) -> None:
-        found = Run.objects.order_by("-created")
+        if options["limit"] < 1:
+            raise CommandError("--limit must be at least 1.", returncode=USAGE)
+        found = Run.objects.filter(parent=None).order_by("-created")
         if options["active"]:
             found = found.filter(status__in=ACTIVE)
         rows = list(found[: options["limit"]])
