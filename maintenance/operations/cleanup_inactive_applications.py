@@ -30,6 +30,7 @@ from ..exceptions import MaintenanceError
 from ..models import ArchivedApplication, ProtectedApplication, Run, RunStatus, Trigger
 from ..settings import maintenance_settings
 from .base import ArgumentsForm, Inexact, Job, Operation, Position, Preview, Stage, WindowResult
+from .fields import DAYS_AT_MOST
 from .tally import SAMPLES, Tally
 
 APPLICATIONS_AT_MOST = 500
@@ -40,12 +41,17 @@ JUDGED_AT_MOST = 10_000
 
 class CleanupInactiveApplicationsForm(ArgumentsForm):
     days = forms.IntegerField(
-        required=False, initial=90, min_value=1, help_text="Days without use after which an application goes."
+        required=False,
+        initial=90,
+        min_value=1,
+        max_value=DAYS_AT_MOST,
+        help_text="Days without use after which an application goes.",
     )
     never_authorized_days = forms.IntegerField(
         required=False,
         initial=30,
         min_value=1,
+        max_value=DAYS_AT_MOST,
         help_text="Days after its registration that an application goes which no user ever authorized.",
     )
 

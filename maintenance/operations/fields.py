@@ -8,6 +8,32 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+DAYS_AT_MOST = 36_500
+"""What a number of days may be: beyond it lies no date."""
+
+WORDS = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False, "": False}
+
+
+class SwitchInput(forms.CheckboxInput):
+    """A checkbox that leaves it to the field to understand what JSON says."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        return data.get(name, False)
+
+
+class SwitchField(forms.BooleanField):
+    """True or false, and nothing that only looks like it: "no" must not switch on what revokes everybody's tokens."""
+
+    widget = SwitchInput
+
+    def to_python(self, value: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        word = WORDS.get(str(value).lower()) if value is not None else False
+        if word is None:
+            raise ValidationError("Must be true or false.")
+        return word
+
 
 class KeyField(forms.Field):
     """The primary key of a row that exists. `model` is a function, asked when it is needed."""
@@ -19,6 +45,8 @@ class KeyField(forms.Field):
     def to_python(self, value: Any) -> Any:
         if value in self.empty_values:
             return None
+        if isinstance(value, (bool, float)):  # which would be taken for the user 1
+            raise ValidationError(f"{value} is no primary key.")
         return self.model()._meta.pk.to_python(value)
 
     def validate(self, value: Any) -> None:
@@ -40,7 +68,11 @@ class KeysField(KeyField):
 
     def validate(self, value: Any) -> None:
         forms.Field.validate(self, value)
-        found = set(self.model()._base_manager.filter(pk__in=value).values_list("pk", flat=True))
+        rows = self.model()._base_manager.filter(pk__in=value)
+        try:
+            found = set(rows.values_list("pk", flat=True))
+        except OverflowError as exc:  # SQLite, where a number is larger than a key can be
+            raise ValidationError(f"A {self.model()._meta.verbose_name} has no such number.") from exc
         missing = [str(key) for key in value if key not in found]
         if missing:
             raise ValidationError(f"There is no {self.model()._meta.verbose_name} {', '.join(missing)}.")

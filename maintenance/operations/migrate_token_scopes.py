@@ -22,6 +22,7 @@ from oauth2_provider.models import get_access_token_model
 
 from ..exceptions import InvalidArguments
 from .base import ArgumentsForm, Job, Operation, Preview, Stage
+from .fields import SwitchField
 from .tally import Tally
 from .walks import WalkStage
 
@@ -30,13 +31,16 @@ class ScopesField(forms.CharField):
     """Scopes separated by spaces, or a list of them."""
 
     def to_python(self, value: Any) -> str:
-        return super().to_python(" ".join(value) if isinstance(value, (list, tuple)) else value) or ""
+        parts = value if isinstance(value, (list, tuple)) else [value] if value is not None else []
+        if not all(isinstance(part, str) for part in parts):
+            raise forms.ValidationError("Give scopes as text.")
+        return super().to_python(" ".join(parts)) or ""
 
 
 class MigrateTokenScopesForm(ArgumentsForm):
-    old = forms.CharField(help_text="The scope to replace.")
+    old = ScopesField(help_text="The scope to replace.")
     new = ScopesField(required=False, help_text="What takes its place: scopes by spaces; nothing drops it.")
-    force = forms.BooleanField(
+    force = SwitchField(
         required=False, initial=False, help_text="Take a new scope that the scopes backend does not know."
     )
 

@@ -20,6 +20,7 @@ from oauth2_provider.batching import Walk, Window, counted_up_to, delete_window
 from ..models import ENDED, ArchivedApplication, AuditEvent, Heartbeat, Run, RunEvent, TableSnapshot
 from ..settings import maintenance_settings
 from .base import ArgumentsForm, Job, Operation, Preview, Stage
+from .fields import DAYS_AT_MOST
 from .walks import WalkStage
 
 COUNTED_AT_MOST = 1_000_000
@@ -30,6 +31,7 @@ class PurgeRunsForm(ArgumentsForm):
     days = forms.IntegerField(
         required=False,
         min_value=1,
+        max_value=DAYS_AT_MOST,
         help_text="Keep runs of the last so many days. Default: RUN_RETENTION_DAYS.",
     )
 

@@ -23,7 +23,7 @@ from oauth2_provider.flows.bulk_revocation import (
 from oauth2_provider.models import get_access_token_model, get_application_model, get_refresh_token_model
 
 from .base import ArgumentsForm, Job, Operation, OperationKind, Position, Preview, Stage, WindowResult
-from .fields import KeyField, KeysField
+from .fields import KeyField, KeysField, SwitchField
 from .tally import Tally
 from .walks import WalkStage
 
@@ -38,7 +38,7 @@ class RevokeUserTokensForm(ArgumentsForm):
         required=False,
         help_text="Only what was given on this application; without a user: to all of its users.",
     )
-    everybody = forms.BooleanField(
+    everybody = SwitchField(
         required=False, initial=False, help_text="All users, as after a breach. Needs no other argument."
     )
 
