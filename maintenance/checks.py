@@ -65,7 +65,17 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
         for name in POSITIVE
         if not _is_positive(getattr(maintenance_settings, name))
     ]
-    problems = (_time_window(), _zone(), _lease(), _throttle(), _token(), _cache(), *_notifications())
+    problems = (
+        *_time_window_and_zone(),
+        *_windows(),
+        *_limits(),
+        _lease(),
+        _throttle(),
+        _protected(),
+        _token(),
+        _cache(),
+        *_notifications(),
+    )
     messages += [Error(problem, id="maintenance.E003") for problem in problems if problem]
     if maintenance_settings.NOTIFY_WEBHOOK_URL and not maintenance_settings.NOTIFY_WEBHOOK_SECRET:
         messages.append(
@@ -76,6 +86,44 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
             )
         )
     return messages
+
+
+def _time_window_and_zone() -> Iterator[str | None]:
+    yield _time_window()
+    yield _zone()
+
+
+def _windows() -> Iterator[str]:
+    growth = maintenance_settings.WINDOW_GROWTH
+    if not _is_positive(growth) or growth < 1:
+        yield "MAINTENANCE['WINDOW_GROWTH'] must be a number of 1 or more."
+    lowest, highest = maintenance_settings.WINDOW_MINIMUM_ROWS, maintenance_settings.WINDOW_MAXIMUM_ROWS
+    if _is_positive(lowest) and _is_positive(highest) and lowest > highest:
+        yield "MAINTENANCE['WINDOW_MINIMUM_ROWS'] must not be above WINDOW_MAXIMUM_ROWS."
+
+
+def _limits() -> Iterator[str]:
+    ratio = maintenance_settings.NICE_RATIO
+    if ratio != 0 and not _is_positive(ratio):
+        yield "MAINTENANCE['NICE_RATIO'] must be a number of 0 or more."
+    for name in ("RUN_SECONDS", "REPLICATION_LAG_SECONDS"):
+        value = getattr(maintenance_settings, name)
+        if value is not None and not _is_positive(value):
+            yield f"MAINTENANCE[{name!r}] must be None or a number above 0."
+
+
+def _protected() -> str | None:
+    value = maintenance_settings.PROTECTED_APPLICATIONS
+    if callable(value) or isinstance(value, (list, tuple, set, frozenset)):
+        return None
+    try:
+        import_string(value)
+    except (ImportError, TypeError, AttributeError):
+        return (
+            "MAINTENANCE['PROTECTED_APPLICATIONS'] must be a list of client ids, or the path of a function "
+            f"that can be imported, not {value!r}."
+        )
+    return None
 
 
 def _token() -> str | None:

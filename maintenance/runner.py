@@ -266,7 +266,8 @@ class Runner:
             raise ShardFailed
         if statuses == {RunStatus.SUCCEEDED}:
             with transaction.atomic(using=self.record.alias):
-                self._save({**cursor, "stage": number + 1}, shards.gather(self.run))
+                done = {"counts": shards.gather(self.run), "seconds": shards.seconds_worked(self.run)}
+                self._save({**cursor, "stage": number + 1}, **done)
             return False
         if not statuses:
             with transaction.atomic(using=self.record.alias):
@@ -339,8 +340,8 @@ class Runner:
 
     # -- the record
 
-    def _save(self, cursor: dict[str, Any], counts: Counter[str] | None = None) -> None:
-        self.record.store(cursor, progress=progress_of_cursor(cursor, self.stages), counts=counts)
+    def _save(self, cursor: dict[str, Any], **done: Any) -> None:
+        self.record.store(cursor, progress=progress_of_cursor(cursor, self.stages), **done)
         self.record.reload()
 
     def _store_window(

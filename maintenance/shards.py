@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import suppress
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from .dispatch import send, send_on_commit
@@ -50,6 +50,11 @@ def start_shards(run: Run, stage: Stage) -> None:
             started=run.started,
         )
         send_on_commit(shard)
+
+
+def seconds_worked(run: Run) -> float:
+    """Return the seconds that the current stage's shards worked, all together."""
+    return float(shards_of_stage(run).aggregate(seconds=Sum("seconds_worked"))["seconds"] or 0.0)
 
 
 def gather(run: Run) -> Counter[str]:

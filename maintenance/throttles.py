@@ -47,14 +47,18 @@ def find_switch_hold() -> Hold | None:
 
 
 def rest_seconds(worked_seconds: float) -> float:
-    """Return how long to rest after a window: NICE_RATIO times what it took."""
-    return float(maintenance_settings.NICE_RATIO) * worked_seconds
+    """Return how long to rest after a window: NICE_RATIO times what it took, and half a lease at most."""
+    longest = float(maintenance_settings.LEASE_SECONDS) / 2
+    return min(float(maintenance_settings.NICE_RATIO) * worked_seconds, longest)
 
 
 def is_over_time(run: Run) -> bool:
-    """Tell whether `run` has worked longer than RUN_SECONDS since it began, or was resumed."""
+    """Tell whether `run` has worked longer than RUN_SECONDS since it began, or was resumed.
+
+    Of a sharded run, each shard is asked.
+    """
     limit = maintenance_settings.RUN_SECONDS
-    return limit is not None and run.seconds_worked - run.seconds_before >= limit
+    return limit is not None and run.shards == 1 and run.seconds_worked - run.seconds_before >= limit
 
 
 def parse_time_window(text: str) -> tuple[time, time]:

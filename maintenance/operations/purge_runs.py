@@ -13,7 +13,7 @@ from typing import Any
 
 from django import forms
 from django.db import router
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from oauth2_provider.batching import Walk, Window, counted_up_to, delete_window
 
@@ -93,11 +93,20 @@ class PurgeRuns(Operation):
         return [PurgeRunsStage(job, self._days(job)), *_record_stages(job)]
 
     def preview(self, job: Job) -> Preview:
-        stages: list[Any] = [PurgeRunsStage(job, self._days(job)), *_record_stages(job)]
-        counts = {
-            stage.rows.model._meta.db_table: counted_up_to(stage.rows, COUNTED_AT_MOST) for stage in stages
-        }
-        return Preview(counts=counts)
+        over = PurgeRunsStage(job, self._days(job)).rows.values("pk")
+        stored = Run.objects.using(over.db).order_by()
+        whole = stored.filter(Q(pk__in=over) | Q(parent__in=over))
+        tables: list[QuerySet[Any]] = [
+            whole,
+            *(
+                model._base_manager.using(over.db).filter(run__in=whole.values("pk")).order_by()
+                for model in (RunEvent, ArchivedApplication)
+            ),
+            *(stage.rows for stage in _record_stages(job)),
+        ]
+        return Preview(
+            counts={rows.model._meta.db_table: counted_up_to(rows, COUNTED_AT_MOST) for rows in tables}
+        )
 
     def _days(self, job: Job) -> int:
         return int(self.values(job.arguments)["days"] or maintenance_settings.RUN_RETENTION_DAYS)

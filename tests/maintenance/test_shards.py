@@ -85,6 +85,9 @@ def test_a_sharded_run_can_be_worked_in_one_process(make_tokens: MakeTokens) -> 
     make_tokens(expired=60, live=5)
     run = run_here(runs.enqueue("clear_expired", shards=4), window_rows=5)
     assert (run.status, run.rows) == (RunStatus.SUCCEEDED, 60)
+    shards_worked = sum(run.shard_runs.values_list("seconds_worked", flat=True))
+    assert run.seconds_worked == pytest.approx(shards_worked)
+    assert run.seconds_worked > 0
 
 
 @pytest.mark.django_db

@@ -56,6 +56,11 @@ def test_the_nice_ratio_rests_in_proportion_to_the_work() -> None:
     assert rest_seconds(0.4) == pytest.approx(0.2)
 
 
+@override_settings(MAINTENANCE={"NICE_RATIO": 20, "LEASE_SECONDS": 60})
+def test_a_rest_is_shorter_than_the_lease() -> None:
+    assert rest_seconds(10) == 30
+
+
 @override_settings(MAINTENANCE={"RUN_SECONDS": 10})
 def test_a_run_over_its_time_is_told() -> None:
     assert is_over_time(Run(seconds_worked=10.0))
