@@ -22,6 +22,7 @@ from ..audit import origin_of
 from ..exceptions import MaintenanceError
 from ..models import ArchivedApplication, ProtectedApplication
 from .base import refuse, url_of
+from .paging import BoundedPaginator
 
 RESTORE = "maintenance.change_archivedapplication"
 SHOWN = (
@@ -57,7 +58,8 @@ class ProtectedApplicationAdmin(admin.ModelAdmin):
     fields = ("client_id", "reason")
     list_display = ("client_id", "reason", "actor", "created")
     search_fields = ("client_id", "reason", "actor")
-    ordering = ("-created",)
+    ordering = ("-pk",)
+    paginator = BoundedPaginator
     show_full_result_count = False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -99,7 +101,8 @@ class ArchivedApplicationAdmin(admin.ModelAdmin):
     list_filter = (RestoredFilter, "archived")
     list_select_related = ("run",)
     search_fields = ("client_id", "name", "=run__id")
-    ordering = ("-archived", "-pk")
+    ordering = ("-pk",)
+    paginator = BoundedPaginator
     show_full_result_count = False
     fields = ("name", "client_id", "archived", "removed_by", "restored", "row")
     readonly_fields = fields

@@ -16,6 +16,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
+from oauth2_provider.batching import counted_up_to
+
 from ..advice import table_states
 from ..models import Run
 from ..permissions import may_view, may_view_traceback
@@ -27,6 +29,7 @@ from .controls import buttons
 from .run_figures import arguments_of, counts_of, details, facts, window_charts
 from .timeline import timeline_of
 
+ARCHIVED_COUNTED = 1000
 RELOAD_SECONDS = 10
 """Without JavaScript, for those who ask for it."""
 
@@ -54,6 +57,8 @@ class RunPages(Pages):
             "opts": self.opts,
             "title": operation.title if operation is not None else run.operation,
             "operation": operation,
+            "archived": counted_up_to(run.archived_applications.all(), ARCHIVED_COUNTED),
+            "archived_counted": ARCHIVED_COUNTED,
             "reload_seconds": RELOAD_SECONDS if "reload" in request.GET and run.is_active else None,
             **(extra_context or {}),
         }

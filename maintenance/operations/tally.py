@@ -91,7 +91,8 @@ class Tally:
                     str(key) for key in rows.order_by().values_list("pk", flat=True)[:SAMPLES]
                 ]
                 if hasattr(rows.model, "created"):
-                    ages = rows.order_by().aggregate(oldest=Min("created"), newest=Max("created"))
+                    counted = rows.order_by()[: maintenance_settings.PREVIEW_ROWS]
+                    ages = counted.aggregate(oldest=Min("created"), newest=Max("created"))
                     self.add_ages(ages.values())
         except OperationalError:
             return
