@@ -31,7 +31,7 @@ from .base import find_operation
 from .extend import Tools
 
 STOCK_COLUMNS = ("name", "enabled", "scheduler", "interval", "start_time", "last_run_at", "one_off")
-COLUMNS = ("name", "maintenance_state", "maintenance_when", "maintenance_next", "last_run_at")
+COLUMNS = ("name", "maintenance_state", "maintenance_when", "maintenance_next", "maintenance_last")
 NEXT_TIMES = 3
 
 
@@ -111,7 +111,9 @@ class SchedulesInWords(Tools):
 
     @property
     def media(self) -> forms.Media:
-        return super().media + forms.Media(css={"all": ["maintenance/maintenance.css"]})
+        return super().media + forms.Media(
+            css={"all": ["maintenance/maintenance.css", "maintenance/schedules.css"]}
+        )
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
         super().save_model(request, obj, form, change)
@@ -158,11 +160,18 @@ class SchedulesInWords(Tools):
 
     maintenance_when.short_description = gettext_lazy("when")  # type: ignore[attr-defined]
 
-    def maintenance_next(self, entry: Any) -> str:
+    def maintenance_next(self, entry: Any) -> SafeString:
         times = timetable.next_times(entry, count=1) if entry.enabled else []
-        return _shown(times[0]) if times else "-"
+        return _labelled(_("next:"), _shown(times[0]) if times else "-")
 
     maintenance_next.short_description = gettext_lazy("next")  # type: ignore[attr-defined]
+
+    def maintenance_last(self, entry: Any) -> SafeString:
+        last = entry.last_run_at
+        return _labelled(_("last sent:"), _shown(last) if last is not None else _("never"))
+
+    maintenance_last.short_description = gettext_lazy("last sent")  # type: ignore[attr-defined]
+    maintenance_last.admin_order_field = "last_run_at"  # type: ignore[attr-defined]
 
     def maintenance_state(self, entry: Any) -> SafeString:
         badge = '<span class="m-badge tone-{}" title="{}">{}</span>'
@@ -267,6 +276,11 @@ def _overdue_since(entry: Any) -> datetime | None:
         return since
     scheduled = Run.objects.filter(operation=name, trigger=Trigger.SCHEDULE).order_by("-created")
     return timetable.overdue_since(entry, last_run=scheduled.values_list("created", flat=True).first())
+
+
+def _labelled(label: str, text: str) -> SafeString:
+    """Return `text` as a cell of the list; on a phone, where the columns lose their heads, with its label."""
+    return format_html('<span class="m-label">{}</span> {}', label, text)
 
 
 def _shown(time: datetime) -> str:
