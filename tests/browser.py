@@ -118,22 +118,36 @@ def log_in(page: Page, user: Any) -> None:
 
 def axe(page: Page) -> None:
     """Assert that the page has no serious or critical violation of accessibility, as axe-core finds them."""
-    violations = Axe().run(page).response["violations"]
-    found = [
+    assert faults_of_accessibility(page) == []
+
+
+def faults_of_accessibility(page: Page) -> list[str]:
+    """Return the serious and critical violations that axe-core finds: the rule, where, why."""
+    return [
         f"{violation['id']} ({violation['impact']}): {node['target']} {node['failureSummary']}"
-        for violation in violations
+        for violation in Axe().run(page).response["violations"]
         if violation["impact"] in ("serious", "critical")
         for node in violation["nodes"]
     ]
-    assert found == []
 
 
 def fits(page: Page) -> None:
     """Assert that nobody has to scroll sideways."""
+    width, room = _widths(page)
+    assert width <= room
+
+
+def width_beyond(page: Page) -> list[str]:
+    """Return, where somebody has to scroll sideways, by how much."""
+    width, room = _widths(page)
+    return [f"{width} pixels wide in a window of {room}"] if width > room else []
+
+
+def _widths(page: Page) -> tuple[int, int]:
     width, room = page.evaluate(
         "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
     )
-    assert width <= room
+    return width, room
 
 
 def screenshot(page: Page, name: str) -> None:
