@@ -82,7 +82,7 @@ def test_a_public_client_is_not_identified_by_a_secret(
     for secret in (public.secret, "wrong"):
         credentials = {"client_id": public.application.client_id, "client_secret": secret}
         answer = client.post("/o/introspect/", {"token": token, **credentials})
-        assert (answer.status_code, answer.content) == (401, b"")
+        assert (answer.status_code, answer.json()) == (401, {"error": "invalid_client"})
 
 
 def test_consent_cannot_be_forged_by_another_site(user: Any, register: Register) -> None:
