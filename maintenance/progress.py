@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from .cursors import fits
-from .exceptions import UnknownOperation
+from .exceptions import InvalidArguments, UnknownOperation
 from .models import ENDED, HELD_BY_WORKER, Run, RunStatus
 from .operations import Stage, get_operation
 from .record import job_of
@@ -108,7 +108,7 @@ def stages_of(run: Run) -> Sequence[Stage]:
         return []
     try:
         stages = get_operation(run.operation).stages(job_of(run))
-    except (UnknownOperation, KeyError, ValueError):
+    except (UnknownOperation, InvalidArguments, KeyError, ValueError):
         return []
     return stages if fits(run.cursor, stages) else []
 

@@ -204,6 +204,7 @@ def run_to_json(run: Run) -> dict[str, Any]:
         "started": run.started,
         "finished": run.finished,
         "hold_reason": run.hold_reason,
+        "not_before": run.not_before,
         "error_class": run.error_class,
         "error_message": run.error_message,
     }
@@ -217,5 +218,6 @@ def _ended_badly(run: Run) -> str:
     if run.status == RunStatus.PAUSED:
         return f"Stopped. Go on with: manage.py maintenance_runs resume {run.pk}"
     if run.hold_reason:
-        return f"The run is held: {run.hold_reason}. See: manage.py maintenance_runs show {run.pk}"
+        until = f" until {run.not_before:%Y-%m-%d %H:%M:%S} UTC" if run.not_before else ""
+        return f"The run is held{until}: {run.hold_reason}. See: manage.py maintenance_runs show {run.pk}"
     return f"A worker has this run already. See: manage.py maintenance_runs show {run.pk}"

@@ -161,14 +161,24 @@ class Operation:
 
     def clean(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return `arguments` checked and canonical. Raises InvalidArguments with what is wrong."""
+        return self._checked(arguments).canonical()
+
+    def values(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return every argument with its Python value, defaults filled in, from canonical `arguments`.
+
+        Raises InvalidArguments where they fit no longer, after an upgrade or because a row is gone: a default in
+        their place might remove more than was asked for.
+        """
+        return {**self._initial(), **self._checked(arguments).cleaned_data}
+
+    def _checked(self, arguments: Mapping[str, Any]) -> ArgumentsForm:
         unknown = sorted(arguments.keys() - self.form_class.base_fields.keys())
         if unknown:
             known = ", ".join(self.form_class.base_fields) or "none"
             raise InvalidArguments(
                 {name: [f"{self.name} takes no such argument; it takes: {known}."] for name in unknown}
             )
-        values = {name: form_field.initial for name, form_field in self.form_class.base_fields.items()}
-        form = self.form_class(data={**values, **arguments})
+        form = self.form_class(data={**self._initial(), **arguments})
         if not form.is_valid():
             raise InvalidArguments(
                 {
@@ -176,14 +186,10 @@ class Operation:
                     for name, errors in form.errors.items()
                 }
             )
-        return form.canonical()
+        return form
 
-    def values(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return every argument with its Python value, defaults filled in, from canonical `arguments`."""
-        initial = {name: form_field.initial for name, form_field in self.form_class.base_fields.items()}
-        form = self.form_class(data={**initial, **arguments})
-        form.full_clean()
-        return {**initial, **form.cleaned_data}
+    def _initial(self) -> dict[str, Any]:
+        return {name: form_field.initial for name, form_field in self.form_class.base_fields.items()}
 
     def stages(self, job: Job) -> Sequence[Stage]:
         """Return the stages in order: the same ones each time for the same job."""

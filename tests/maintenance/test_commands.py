@@ -187,10 +187,15 @@ def test_statistics_and_audit(make_tokens: MakeTokens) -> None:
 def test_a_cleanup_that_is_held_prints_its_run_and_exits_with_1() -> None:
     runs.hold_all("ann", "migration")
     output = StringIO()
-    with pytest.raises(CommandError, match="is held") as held:
+    with pytest.raises(CommandError, match=r"is held until 2\d{3}-[-0-9: ]+ UTC: all hygiene work") as held:
         call_command("maintenance", "--cleanup", "--stats", "--json", stdout=output, stderr=StringIO())
     assert held.value.returncode == 1
     assert json.loads(output.getvalue())["cleanup"]["status"] == "interrupted"
+    run = Run.objects.get()
+    assert run.not_before is not None
+    shown = run_command("maintenance_runs", "show", run.pk)
+    assert str(run.not_before) in shown
+    assert "all hygiene work is held by ann: migration" in shown
 
 
 @on_every_engine

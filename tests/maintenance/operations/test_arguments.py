@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
+from django.utils import timezone
 
 from maintenance import runs
 from maintenance.exceptions import InvalidArguments
-from maintenance.models import Run
+from maintenance.models import Run, RunStatus, Trigger
 from maintenance.operations import get_operation
+from maintenance.runner import run_here
+from oauth2_provider.models import Application
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine
 
@@ -55,6 +59,32 @@ def test_bad_arguments_are_refused_with_what_is_wrong(engine: EngineDatabase) ->
         with pytest.raises(InvalidArguments, match=words):
             runs.enqueue(operation, **arguments)
     assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("stored", "words"),
+    [
+        ({"days": 400_000}, "36500"),
+        ({"days": "soon"}, "whole number"),
+        ({"only": "mine"}, "no such argument"),
+    ],
+)
+@on_every_engine
+def test_a_stored_run_whose_arguments_fit_no_longer_fails_and_removes_nothing(
+    engine: EngineDatabase, stored: dict[str, Any], words: str, admin_client: Any
+) -> None:
+    """After an upgrade: the defaults in their place would remove what nobody asked to have removed."""
+    Application.objects.create(client_id="old", client_secret="")
+    Application.objects.update(created=timezone.now() - timedelta(days=1000))
+    run = Run.objects.create(
+        operation="cleanup_inactive_applications", trigger=Trigger.CODE, arguments=stored
+    )
+    run = run_here(run)
+    assert (run.status, run.error_class) == (RunStatus.FAILED, "InvalidArguments")
+    assert words in run.error_message
+    assert Application.objects.filter(client_id="old").exists()
+    page = reverse("admin:maintenance_run_change", args=[run.pk])
+    assert admin_client.get(page).status_code == 200
 
 
 @pytest.mark.parametrize("value", [True, "true", "on", "1", 1])
