@@ -227,6 +227,8 @@ def estimated_count(rows: QuerySet[Any], *, at_most: int) -> int:
     if not text:  # a condition that cannot be met, such as `pk__in=[]`
         return 0
     plan = json.loads(text)
+    if isinstance(plan, str):  # a server that answers in JSON is quoted by Django once more
+        plan = json.loads(plan)
     guess = plan[0]["Plan"]["Plan Rows"] if vendor == "postgresql" else _rows_examined(plan)
     return min(int(guess), at_most)
 

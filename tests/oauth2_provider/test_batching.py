@@ -7,10 +7,10 @@ import threading
 import pytest
 from django.db import OperationalError, connections, transaction
 
-from oauth2_provider.batching import atomically
+from oauth2_provider.batching import atomically, estimated_count, estimated_total
 from oauth2_provider.models import Application
 from tests.databases import EngineDatabase
-from tests.engines import on_servers
+from tests.engines import on_every_engine, on_servers
 from tests.oauth2_provider.credentials import make_client
 
 
@@ -109,3 +109,15 @@ def test_an_error_of_another_kind_is_raised_at_once(engine: EngineDatabase) -> N
     with pytest.raises(Exception, match="there_is_no_such_table"):
         atomically(work, using="default")
     assert attempts == 1
+
+
+@on_every_engine
+def test_an_estimate_is_of_the_order_of_the_rows(engine: EngineDatabase) -> None:
+    table = Application._meta.db_table
+    Application.objects.bulk_create(Application(client_id=f"client {number}") for number in range(600))
+    with connections["default"].cursor() as cursor:
+        cursor.execute(f"ANALYZE {'TABLE' if connections['default'].vendor == 'mysql' else ''} {table}")
+    assert 400 <= (estimated_total(Application, "default") or 0) <= 900
+    assert 400 <= estimated_count(Application.objects.filter(client_id__gt="client"), at_most=10_000) <= 900
+    assert estimated_count(Application.objects.filter(client_id="client 7"), at_most=10_000) <= 10
+    assert estimated_count(Application.objects.all(), at_most=100) == 100

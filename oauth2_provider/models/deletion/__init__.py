@@ -26,7 +26,7 @@ from ..registry import (
     get_id_token_model,
     get_refresh_token_model,
 )
-from ..use import remember_use
+from ..use import list_and_remember_use, remember_use
 from . import postgresql
 
 
@@ -124,19 +124,28 @@ def _all_models(model: type[models.Model]) -> list[type[models.Model]]:
 def _delete_in_steps(
     rows: QuerySet[Any], references: list[Any], followers: QuerySet[Any] | None
 ) -> Counter[str]:
-    """Unhook, then delete, for engines without data-modifying CTEs. Foreign keys may be checked at once.
-
-    The rows are locked first, as rotation does; what refers to them, mostly little, is listed, so that no row is
-    locked that a statement merely looks at.
-    """
+    """Unhook, then delete, for engines without data-modifying CTEs. Foreign keys may be checked at once."""
     counts: Counter[str] = Counter()
-    if references and not _lock(rows):
-        return counts
-    remember_use(rows)
-    for field in references:
-        counts += _let_go(field, rows, followers)
-    counts[rows.model._meta.db_table] += delete_window(rows)
+    for going in _held_fast(rows):
+        for field in references:
+            counts += _let_go(field, going, followers)
+        counts[rows.model._meta.db_table] += delete_window(going)
     return counts
+
+
+def _held_fast(rows: QuerySet[Any]) -> Iterator[QuerySet[Any]]:
+    """Yield `rows`, their use remembered, so that they stay the same until the end of the transaction.
+
+    Where the engine locks rows, they are locked as rotation does, in the order of their keys, and named by these:
+    what makes them go is looked up once, not in each statement. On SQLite a transaction that writes is alone.
+    """
+    if not connections[rows.db].features.has_select_for_update:
+        remember_use(rows)
+        yield rows
+        return
+    keys = list_and_remember_use(rows.order_by("pk").select_for_update())
+    for some in in_chunks(keys, rows.db):
+        yield rows.model._base_manager.using(rows.db).filter(pk__in=some)
 
 
 def _let_go(field: Any, rows: QuerySet[Any], followers: QuerySet[Any] | None) -> Counter[str]:
@@ -145,18 +154,6 @@ def _let_go(field: Any, rows: QuerySet[Any], followers: QuerySet[Any] | None) ->
     counts: Counter[str] = Counter()
     for keys in in_chunks(list(referring.order_by("pk").values_list("pk", flat=True)), rows.db):
         if followers is not None:
-            going = followers.filter(pk__in=keys)
-            remember_use(going)
-            counts[field.model._meta.db_table] += delete_window(going)
+            counts += _delete_in_steps(followers.filter(pk__in=keys), [], None)
         field.model._base_manager.using(rows.db).filter(pk__in=keys).update(**{field.name: None})
     return counts
-
-
-def _lock(rows: QuerySet[Any]) -> bool:
-    """Lock `rows` in the order of their keys, without listing them; returns whether there are any."""
-    if not connections[rows.db].features.has_select_for_update:
-        return True
-    sql, parameters = rows.order_by("pk").select_for_update().values("pk").query.sql_with_params()
-    with connections[rows.db].cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM ({sql}) locked", parameters)  # noqa: S608
-        return bool(cursor.fetchone()[0])
