@@ -15,7 +15,7 @@ from oauthlib.oauth2 import OAuth2Error
 
 from .exceptions import FatalClientError, OAuthToolkitError
 from .flows import authentication
-from .oauth2_servers import new_server
+from .oauth2_servers import in_known_order, new_server
 from .settings import oauth2_settings
 from .www_authenticate import BASIC_CHALLENGE, has_basic_credentials
 
@@ -36,7 +36,11 @@ class OAuthLibCore:
     def _get_escaped_full_path(self, request: HttpRequest) -> str:
         """Return the absolute URI, its query written anew: every character escaped, empty parameters left out."""
         parsed = list(urlparse(request.build_absolute_uri()))
-        query = ((name, value) for name, values in request.GET.lists() for value in values)
+        query = (
+            (name, in_known_order(value) if name == "response_type" else value)
+            for name, values in request.GET.lists()
+            for value in values
+        )
         parsed[4] = _encoded(query)
         return urlunparse(parsed)
 

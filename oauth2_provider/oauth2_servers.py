@@ -64,6 +64,11 @@ def new_server(server_class: Any, validator: Any) -> Any:
     return server
 
 
+def in_known_order(response_type: str) -> str:
+    """Return the values of `response_type` in the order that oauthlib knows; any is good (RFC 6749 section 3.1.1)."""
+    return " ".join(sorted(response_type.split(" ")))
+
+
 class UserInfoError(OAuth2Error):
     """No token that opens UserInfo; status and challenge say why (RFC 6750 section 3.1)."""
 
@@ -234,6 +239,8 @@ class PushedAuthorizationServer:
     def _validate(self, uri: str, client_id: str, parameters: dict[str, Any], headers: Any) -> None:
         """Raise what the authorization endpoint would answer; who the user is, is asked there (section 2.1)."""
         asked = {name: value for name, value in parameters.items() if name not in ABOUT_THE_USER}
+        if "response_type" in asked:
+            asked["response_type"] = in_known_order(asked["response_type"])
         query = urlencode({**asked, "client_id": client_id}, doseq=True)
         self.request_validator.django_request.is_pushed = True
         self.server.validate_authorization_request(f"{uri}?{query}", "GET", "", headers)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from oauthlib.oauth2 import InvalidRequestError
+from oauthlib.oauth2.rfc6749.errors import InvalidRedirectURIError
 from oauthlib.openid.connect.core.exceptions import LoginRequired, RequestNotSupported, RequestURINotSupported
 
 from ..flows import authentication, claims, consent, id_tokens
@@ -16,6 +18,8 @@ from .requests import kept
 
 PUSHED = "urn:ietf:params:oauth:request_uri:"
 """How the request URIs of pushed requests begin (RFC 9126 section 2.2)."""
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+OFFLINE_ACCESS = "offline_access"
 PROMPTS = ("none", "login", "consent", "select_account", "create")
 
 
@@ -39,7 +43,8 @@ def maximum_age(request: Any) -> int | None:
 def check_openid_request(request: Any) -> None:
     """Refuse what an OpenID Connect request must not be, and replace its `claims` by what is understood of them.
 
-    Raises invalid_request, request_not_supported or request_uri_not_supported (section 3.1.2.6).
+    `offline_access` is taken out of the scopes where no code is asked for (section 11: MUST be ignored). Raises
+    invalid_request, request_not_supported or request_uri_not_supported (section 3.1.2.6).
     """
     if not is_openid(request):
         return
@@ -52,10 +57,21 @@ def check_openid_request(request: Any) -> None:
         raise InvalidRequestError(description="max_age is not a number of seconds.", request=request)
     if set((request.prompt or "").split()) - set(supported_prompts()):
         raise InvalidRequestError(description="A value of prompt is not supported.", request=request)
+    if "code" not in request.response_type.split():
+        request.scopes = [scope for scope in request.scopes if scope != OFFLINE_ACCESS]
+        _refuse_unprotected_redirect(request)
     try:
         request.claims = claims.parse(request.claims)
     except claims.MalformedClaims as malformed:
         raise InvalidRequestError(description=str(malformed), request=request) from malformed
+
+
+def _refuse_unprotected_redirect(request: Any) -> None:
+    """Refuse http in the implicit flow (section 3.2.2.1: MUST NOT), but for native applications on their loopback."""
+    parts = urlsplit(request.redirect_uri or "")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        description = "ID tokens are not sent to a redirect URI of http."
+        raise InvalidRedirectURIError(description=description, request=request)
 
 
 class OpenIDRequestHooks:
@@ -103,7 +119,9 @@ class OpenIDRequestHooks:
         """Return what an `id_token_hint` says, expired or not; None where this server did not sign it."""
         audience = id_tokens.audience_of(id_token_hint)
         application = self._get_client_by_audience(audience) if audience else None  # type: ignore[attr-defined]
-        return id_tokens.read_hint(id_token_hint, application) if application is not None else None
+        hint = id_tokens.read_hint(id_token_hint, application) if application is not None else None
+        is_own = hint is not None and hint.claims.get("iss") == self.get_oidc_issuer_endpoint(None)  # type: ignore[attr-defined]
+        return hint if is_own else None
 
     def get_claims_beyond_scopes(self, request: Any) -> list[str]:
         """Return the known claims that the request names (section 5.5) and its scopes do not cover."""
