@@ -74,6 +74,7 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
         _protected(),
         _token(),
         _cache(),
+        _tolerance(),
         *_notifications(),
     )
     messages += [Error(problem, id="maintenance.E003") for problem in problems if problem]
@@ -140,6 +141,13 @@ def _cache() -> str | None:
         if seconds == 0 or _is_positive(seconds)
         else "MAINTENANCE['HEALTH_CACHE_SECONDS'] must be 0 or more."
     )
+
+
+def _tolerance() -> str | None:
+    share = maintenance_settings.PREVIEW_TOLERANCE
+    if (share == 0 or _is_positive(share)) and not isinstance(share, bool) and share <= 1:
+        return None
+    return f"MAINTENANCE['PREVIEW_TOLERANCE'] must be a share, a number from 0 to 1, not {share!r}."
 
 
 def _notifications() -> Iterator[str]:

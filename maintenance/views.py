@@ -89,6 +89,9 @@ class AuditExportView(View):
     def get(self, request: HttpRequest, form: str) -> HttpResponseBase:
         user = getattr(request, "user", None)
         if user is None or not user.has_perm("maintenance.view_auditevent"):
+            if user is not None and user.is_authenticated:
+                with audit.origin_of(request):
+                    audit.record(AuditAction.PERMISSION_REFUSED, target="export of the audit trail")
             return refuse(request)
         if form not in EXPORTS:
             raise Http404(f"There are: {', '.join(EXPORTS)}.")

@@ -21,7 +21,7 @@ from ..applications import protect, restore_archived, unprotect
 from ..audit import origin_of
 from ..exceptions import MaintenanceError
 from ..models import ArchivedApplication, ProtectedApplication
-from .base import refuse, url_of
+from .base import NotesRefusals, refuse, url_of
 from .paging import BoundedPaginator
 
 RESTORE = "maintenance.change_archivedapplication"
@@ -51,7 +51,7 @@ class ProtectForm(forms.ModelForm):
 
 
 @admin.register(ProtectedApplication)
-class ProtectedApplicationAdmin(admin.ModelAdmin):
+class ProtectedApplicationAdmin(NotesRefusals, admin.ModelAdmin):
     """Words of operators: given, taken back, never changed."""
 
     form = ProtectForm
@@ -93,7 +93,7 @@ class RestoredFilter(admin.SimpleListFilter):
 
 
 @admin.register(ArchivedApplication)
-class ArchivedApplicationAdmin(admin.ModelAdmin):
+class ArchivedApplicationAdmin(NotesRefusals, admin.ModelAdmin):
     """What runs removed: looked at, and restored by those who have the permission to change it."""
 
     list_display = ("name_or_client_id", "client_id", "archived", "removed_by", "state")

@@ -17,7 +17,7 @@ from ..audit import AuditFilter
 from ..forms import AuditFilterForm
 from ..models import AuditEvent, Run
 from ..views import AuditExportView
-from .base import refuse
+from .base import NotesRefusals, refuse
 from .confirmation import table_title
 
 PAGE_SIZE = 50
@@ -27,7 +27,7 @@ VIEW = "maintenance.view_auditevent"
 
 
 @admin.register(AuditEvent)
-class AuditAdmin(admin.ModelAdmin):
+class AuditAdmin(NotesRefusals, admin.ModelAdmin):
     """In the admin's index as a model's list; a page of its own, by keys, so that a long trail costs no more."""
 
     fields = (

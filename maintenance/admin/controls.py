@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -21,7 +20,7 @@ from ..exceptions import MaintenanceError
 from ..models import CONTROLS, Run
 from ..permissions import may_control
 from ..standing import standing_of
-from .base import Pages, back_to_runs, find_operation, url_of
+from .base import Pages, back_to_runs, find_operation, refuse, url_of
 
 ACTIONS: dict[str, Callable[..., Run]] = {
     "pause": runs.pause,
@@ -75,7 +74,7 @@ class ControlPages(Pages):
         run = Run.objects.filter(pk=pk).first()
         operation = find_operation(run.operation) if run is not None else None
         if action not in ACTIONS or not may_control(request.user, operation, action):
-            raise PermissionDenied
+            refuse(request, f"{action} run {pk}", run=run)
         if run is None:
             return back_to_runs(request, _("There is no such run."))
         if BUTTONS[action].is_final and "confirmed" not in request.POST:

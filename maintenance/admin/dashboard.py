@@ -19,13 +19,14 @@ from django.views.decorators.cache import never_cache
 from ..health import current_health
 from ..models import Dashboard, MaintenanceSwitch
 from ..permissions import may_hold, may_view
+from .base import NotesRefusals, refuse
 from .dashboard_figures import active_runs, cards, flow_chart, table_lines
 from .inactive_applications import may_see_applications
 from .switch import SwitchPages
 
 
 @admin.register(Dashboard)
-class DashboardAdmin(SwitchPages, admin.ModelAdmin):
+class DashboardAdmin(NotesRefusals, SwitchPages, admin.ModelAdmin):
     """In the admin's index and menus as if it were a model's list; there is nothing to add, change or delete."""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -51,7 +52,7 @@ class DashboardAdmin(SwitchPages, admin.ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the dashboard."""
         if not may_view(request.user):
-            raise PermissionDenied
+            refuse(request, "dashboard")
         now = timezone.now()
         tables = table_lines(now)
         context = {

@@ -24,7 +24,7 @@ from ..permissions import may_view, may_view_traceback
 from ..progress import progress_of
 from ..shards import shards_of_stage
 from ..standing import standing_of
-from .base import Pages, back_to_runs, find_operation
+from .base import Pages, back_to_runs, find_operation, refuse
 from .controls import buttons
 from .run_figures import arguments_of, counts_of, details, facts, window_charts
 from .timeline import timeline_of
@@ -47,7 +47,7 @@ class RunPages(Pages):
         """Show one run."""
         run = self.get_object(request, object_id)
         if not self.has_view_permission(request, run):
-            raise PermissionDenied
+            refuse(request, f"run {object_id}", run=run)
         if run is None:
             return back_to_runs(request, _("There is no such run."))
         operation = find_operation(run.operation)

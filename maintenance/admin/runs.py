@@ -20,7 +20,7 @@ from ..operations import all_operations
 from ..permissions import may_run
 from ..standing import duration_seconds, standing_of
 from ..words import number_in_words, seconds_in_words
-from .base import find_operation
+from .base import NotesRefusals, find_operation
 from .controls import ControlPages
 from .inactive_applications import InactivePages, may_see_applications
 from .run_now import RunNowPages
@@ -60,7 +60,7 @@ class OperationFilter(admin.SimpleListFilter):
 
 
 @admin.register(Run)
-class RunAdmin(RunNowPages, InactivePages, ControlPages, RunPages, admin.ModelAdmin):
+class RunAdmin(NotesRefusals, RunNowPages, InactivePages, ControlPages, RunPages, admin.ModelAdmin):
     """Read-only but for the actions, each a POST with a permission of its own."""
 
     list_display = ("title", "state", "rows", "duration", "who", "asked")

@@ -14,7 +14,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -27,21 +27,24 @@ from ..exceptions import InvalidArguments, UnknownOperation
 from ..models import AuditAction, Run, Trigger
 from ..operations import Operation, get_operation
 from ..permissions import may_run
-from .base import find_operation
+from .base import find_operation, note_refusal, refuse
 from .extend import Tools
 
 STOCK_COLUMNS = ("name", "enabled", "scheduler", "interval", "start_time", "last_run_at", "one_off")
 COLUMNS = ("name", "maintenance_state", "maintenance_when", "maintenance_next", "maintenance_last")
 NEXT_TIMES = 3
+GUARDED_ACTIONS = ("enable_tasks", "disable_tasks", "toggle_tasks", "run_tasks", "delete_selected")
 
 
 class ScheduleForm(forms.BaseModelForm):
     """Mixed in before the form of the admin: what it accepts, beat can read and the operation takes."""
 
-    maintenance_user: Any = None
+    maintenance_request: HttpRequest
 
     def clean(self) -> Any:
         values = super().clean()
+        before = find_operation(timetable.operation_name(self.instance) or "") if self.instance.pk else None
+        self._refuse_others(before)
         given = self.cleaned_data if values is None else values
         positional, keywords = self._json(given, "args", list), self._json(given, "kwargs", dict)
         self._json(given, "headers", dict)
@@ -58,7 +61,7 @@ class ScheduleForm(forms.BaseModelForm):
         except InvalidArguments as invalid:
             self._complain(field, _("The operation refuses these arguments. %(why)s") % {"why": invalid})
         else:
-            self._refuse_others(operation)
+            self._refuse_others(operation if operation is not before else None)
         return values
 
     def _json(self, given: Mapping[str, Any], name: str, kind: type) -> Any:
@@ -76,7 +79,9 @@ class ScheduleForm(forms.BaseModelForm):
 
     def _refuse_others(self, operation: Operation | None) -> None:
         """A schedule is a run that somebody else starts: it takes the permission to run the operation."""
-        if operation is not None and not may_run(self.maintenance_user, operation):
+        if operation is not None and not may_run(self.maintenance_request.user, operation):
+            target = f"schedule {self.cleaned_data.get('name') or self.instance.name}"
+            note_refusal(self.maintenance_request, target, operation=operation.name)
             text = _("You have no permission to have %(operation)s run, and so none to schedule it.")
             self._complain(None, text % {"operation": operation.title})
 
@@ -91,7 +96,7 @@ class SchedulesInWords(Tools):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
-        return type(form.__name__, (ScheduleForm, form), {"maintenance_user": request.user})
+        return type(form.__name__, (ScheduleForm, form), {"maintenance_request": request})
 
     def get_list_display(self, request: HttpRequest) -> Any:
         columns = tuple(super().get_list_display(request))
@@ -122,6 +127,22 @@ class SchedulesInWords(Tools):
         for warning in timetable.clock_change_warnings(obj):
             messages.warning(request, warning)
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """To delete an entry is to disable it for good: it takes the same permission."""
+        return bool(super().has_delete_permission(request, obj)) and (
+            obj is None or _may_schedule(request.user, obj)
+        )
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        entry = self.get_object(request, object_id)
+        if entry is not None and request.method == "POST" and not _may_schedule(request.user, entry):
+            refuse(
+                request,
+                f"delete schedule {entry.name}",
+                operation=timetable.operation_name(entry) or "",
+            )
+        return super().delete_view(request, object_id, extra_context)
+
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         _record(request, obj, {"changed": ["deleted"]})
         super().delete_model(request, obj)
@@ -134,13 +155,9 @@ class SchedulesInWords(Tools):
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
     ) -> Any:
-        """Let nobody enable, disable or run by an action of the list what they may not have run."""
-        if request.POST.get("action", "") not in (
-            "enable_tasks",
-            "disable_tasks",
-            "toggle_tasks",
-            "run_tasks",
-        ):
+        """Let nobody enable, disable, run or delete by an action of the list what they may not have run."""
+        action = request.POST.get("action", "")
+        if action not in GUARDED_ACTIONS:
             return super().response_action(request, queryset, *args, **kwargs)
         chosen = list(queryset.filter(pk__in=request.POST.getlist("_selected_action")))
         if request.POST.get("select_across") == "1":
@@ -149,7 +166,12 @@ class SchedulesInWords(Tools):
             names = ", ".join(entry.name for entry in refused)
             text = _("You have no permission to have these run, so nothing was done: %(names)s.")
             messages.error(request, text % {"names": names})
+            for entry in refused:
+                name = timetable.operation_name(entry) or ""
+                note_refusal(request, f"{action} {entry.name}", operation=name)
             return None
+        if action == "delete_selected":
+            return super().response_action(request, queryset, *args, **kwargs)
         for entry in chosen:
             _record(request, entry, {"changed": [request.POST["action"]]})
         _forget_no_last_run(chosen)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -14,7 +13,7 @@ from .. import runs
 from ..audit import origin_of
 from ..models import MaintenanceSwitch
 from ..permissions import may_hold
-from .base import Pages
+from .base import Pages, refuse
 
 
 class SwitchForm(forms.Form):
@@ -37,7 +36,7 @@ class SwitchPages(Pages):
     def switch_view(self, request: HttpRequest) -> HttpResponse:
         """Ask for the reason; on POST hold all hygiene work, or release it where it is held."""
         if not may_hold(request.user):
-            raise PermissionDenied
+            refuse(request, "hold or release all hygiene work")
         held = MaintenanceSwitch.find_hold()
         form = SwitchForm(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():

@@ -15,15 +15,15 @@ from django import forms
 from django.db import router
 from django.db.models import Max, Q, QuerySet
 
-from oauth2_provider.batching import Walk, Window, counted_up_to, delete_window
+from oauth2_provider.batching import Walk, Window, delete_window
 
 from ..models import ENDED, ArchivedApplication, AuditEvent, Heartbeat, Run, RunEvent, TableSnapshot
 from ..settings import maintenance_settings
 from .base import ArgumentsForm, Job, Operation, Preview, Stage
 from .fields import DAYS_AT_MOST
+from .tally import Tally
 from .walks import WalkStage
 
-COUNTED_AT_MOST = 1_000_000
 HEARTBEAT_DAYS = 7
 
 
@@ -48,6 +48,17 @@ class PurgeRunsStage(WalkStage):
 
     def walk(self, by: Any = None) -> Walk:
         return Walk(rows=self.rows, fields=("created", "pk"))
+
+    def with_shards(self) -> QuerySet[Run]:
+        """Return the runs that go and the shards that go with them."""
+        whole = Run.objects.using(self.rows.db).order_by()
+        return whole.filter(Q(pk__in=self.rows.values("pk")) | Q(parent__in=self.rows.values("pk")))
+
+    def dependents(self) -> list[QuerySet[Any]]:
+        """Return the events and archives that go with the runs."""
+        gone = self.with_shards().values("pk")
+        models = (RunEvent, ArchivedApplication)
+        return [model._base_manager.using(self.rows.db).filter(run__in=gone).order_by() for model in models]
 
     def work_window(self, walk: Walk, window: Window) -> Counter[str]:
         runs = self.rows.filter(walk.inside(window))
@@ -93,20 +104,11 @@ class PurgeRuns(Operation):
         return [PurgeRunsStage(job, self._days(job)), *_record_stages(job)]
 
     def preview(self, job: Job) -> Preview:
-        over = PurgeRunsStage(job, self._days(job)).rows.values("pk")
-        stored = Run.objects.using(over.db).order_by()
-        whole = stored.filter(Q(pk__in=over) | Q(parent__in=over))
-        tables: list[QuerySet[Any]] = [
-            whole,
-            *(
-                model._base_manager.using(over.db).filter(run__in=whole.values("pk")).order_by()
-                for model in (RunEvent, ArchivedApplication)
-            ),
-            *(stage.rows for stage in _record_stages(job)),
-        ]
-        return Preview(
-            counts={rows.model._meta.db_table: counted_up_to(rows, COUNTED_AT_MOST) for rows in tables}
-        )
+        tally = Tally()
+        runs = PurgeRunsStage(job, self._days(job))
+        for rows in (runs.with_shards(), *runs.dependents(), *(stage.rows for stage in _record_stages(job))):
+            tally.add(rows)
+        return tally.preview(path="set-based", warnings=[])
 
     def _days(self, job: Job) -> int:
         return int(self.values(job.arguments)["days"] or maintenance_settings.RUN_RETENTION_DAYS)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import OperationalError, connections, transaction
-from django.db.models import Max, Min, QuerySet
+from django.db.models import DateTimeField, Max, Min, Model, QuerySet
 
 from oauth2_provider.batching import counted_up_to, estimated_count, estimated_total
 
@@ -90,7 +90,7 @@ class Tally:
                 self.samples[name] = [
                     str(key) for key in rows.order_by().values_list("pk", flat=True)[:SAMPLES]
                 ]
-                if hasattr(rows.model, "created"):
+                if _is_dated(rows.model):
                     counted = rows.order_by()[: maintenance_settings.PREVIEW_ROWS]
                     ages = counted.aggregate(oldest=Min("created"), newest=Max("created"))
                     self.add_ages(ages.values())
@@ -111,6 +111,11 @@ def statement_limit(using: str, seconds: float) -> Iterator[None]:
         return
     with limit(using, seconds):
         yield
+
+
+def _is_dated(model: type[Model]) -> bool:
+    """Tell whether rows say when they came to be: a column of that name may hold something else."""
+    return any(field.name == "created" and isinstance(field, DateTimeField) for field in model._meta.fields)
 
 
 def _estimate(rows: QuerySet[Any]) -> int:

@@ -14,6 +14,12 @@ def test_the_defaults_are_fine() -> None:
     assert check_settings() == []
 
 
+@pytest.mark.parametrize("share", [0, 0.0, 0.5, 1])
+def test_a_share_of_what_a_preview_counted_is_a_tolerance(share: float) -> None:
+    with override_settings(MAINTENANCE={"PREVIEW_TOLERANCE": share}):
+        assert check_settings() == []
+
+
 @pytest.mark.parametrize(
     ("settings", "id_", "words"),
     [
@@ -25,6 +31,10 @@ def test_the_defaults_are_fine() -> None:
         ({"LEASE_SECONDS": 5}, "maintenance.E003", "STATEMENT_TIMEOUT_SECONDS"),
         ({"MONITORING_TOKEN": "short"}, "maintenance.E003", "MONITORING_TOKEN"),
         ({"HEALTH_CACHE_SECONDS": -1}, "maintenance.E003", "HEALTH_CACHE_SECONDS"),
+        *(
+            ({"PREVIEW_TOLERANCE": share}, "maintenance.E003", "a number from 0 to 1")
+            for share in (-0.1, 1.5, 10, "0.1", None, True, False, float("nan"))
+        ),
         ({"NOTIFY_EMAILS": "a@example.org"}, "maintenance.E003", "NOTIFY_EMAILS"),
         ({"NOTIFY_ON": ["success"]}, "maintenance.E003", "started, finished, failed"),
         ({"NOTIFY_WEBHOOK_URL": "example.org", "NOTIFY_WEBHOOK_SECRET": "s"}, "maintenance.E003", "https://"),

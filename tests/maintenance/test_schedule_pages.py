@@ -175,7 +175,7 @@ def test_a_scheduled_run_shows_that_an_entry_is_not_overdue(admin_client: Client
     assert "Overdue" not in admin_client.get(page).content.decode()
 
 
-BEAT = ("view_periodictask", "change_periodictask", "add_periodictask")
+BEAT = ("view_periodictask", "change_periodictask", "add_periodictask", "delete_periodictask")
 
 
 def test_who_may_not_have_an_operation_run_cannot_schedule_it(
@@ -186,12 +186,36 @@ def test_who_may_not_have_an_operation_run_cannot_schedule_it(
     assert errors(answer)["__all__"] == [
         "You have no permission to have Clean up inactive applications run, and so none to schedule it."
     ]
-    for action in ("enable_tasks", "toggle_tasks", "run_tasks", "disable_tasks"):
-        answer = client.post(ENTRIES, {"action": action, "_selected_action": [entry.pk]})
+    actions = ["enable_tasks", "toggle_tasks", "run_tasks", "disable_tasks", "delete_selected"]
+    for action in actions:
+        answer = client.post(ENTRIES, {"action": action, "_selected_action": [entry.pk], "post": "yes"})
         assert said(answer)[-1].startswith("You have no permission to have these run, so nothing was done")
+    answer = change(client, entry, task="site.tasks.anything")  # which would be the end of it as well
+    assert "so none to schedule it" in errors(answer)["__all__"][0]
+    assert client.post(f"{ENTRIES}{entry.pk}/delete/", {"post": "yes"}).status_code == 403
     entry.refresh_from_db()
-    assert not entry.enabled
-    assert change(client, entry, task="site.tasks.anything").status_code == 302
+    assert (entry.enabled, entry.task) == (False, "maintenance.tasks.cleanup_inactive_applications")
+    events = AuditEvent.objects.filter(action=AuditAction.PERMISSION_REFUSED).order_by("pk")
+    assert {(event.actor, event.operation) for event in events} == {
+        ("operator", "cleanup_inactive_applications")
+    }
+    assert [event.target for event in events] == [
+        f"schedule {CLEAN_UP}",
+        *(f"{action} {CLEAN_UP}" for action in actions),
+        f"schedule {CLEAN_UP}",
+        f"delete schedule {CLEAN_UP}",
+    ]
+
+
+def test_entries_of_other_tasks_take_no_permission_of_ours(
+    staff: Callable[..., Client], entry: PeriodicTask
+) -> None:
+    PeriodicTask.objects.filter(pk=entry.pk).update(task="site.tasks.anything")
+    entry.refresh_from_db()
+    client = staff(*BEAT)
+    assert change(client, entry, task="site.tasks.else").status_code == 302
+    assert client.post(f"{ENTRIES}{entry.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not PeriodicTask.objects.filter(pk=entry.pk).exists()
 
 
 def test_who_may_have_it_run_may_schedule_it(staff: Callable[..., Client], entry: PeriodicTask) -> None:

@@ -8,11 +8,19 @@ import pytest
 from django.contrib.admin import site
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import URLPattern, reverse
 
 from maintenance import audit, runs
-from maintenance.models import ArchivedApplication, AuditAction, MaintenanceSwitch, ProtectedApplication, Run
+from maintenance.models import (
+    ArchivedApplication,
+    AuditAction,
+    AuditEvent,
+    MaintenanceSwitch,
+    ProtectedApplication,
+    Run,
+)
 from oauth2_provider.flows.application_archive import archived
 from tests.oauth2_provider.credentials import make_client
 
@@ -147,6 +155,14 @@ def is_login(answer: Any) -> bool:
     return answer.status_code == 302 and "/admin/login/" in answer["Location"]
 
 
+def refusals(actor: str) -> int:
+    """Return how often the audit trail says that `actor` was refused, from where and on what."""
+    events = AuditEvent.objects.filter(
+        action=AuditAction.PERMISSION_REFUSED, actor=actor, source="admin", address="127.0.0.1"
+    )
+    return events.exclude(target="").count()
+
+
 def state() -> list[Any]:
     """Return all that a page could change."""
     return [
@@ -178,7 +194,7 @@ def test_who_may_post_what(things: dict[str, Any], kind: str) -> None:
     for name, url in addresses(things).items():
         if kind in MAY_POST.get(name, set()) or kind == "superuser":
             continue
-        before = state()
+        before, noted = state(), refusals(kind)
         answer = client.post(url, {"client_id": "kept", "post": "yes", "confirmed": "yes", "reason": "x"})
         if kind in ("anonymous", "user"):
             assert is_login(answer), name
@@ -187,6 +203,36 @@ def test_who_may_post_what(things: dict[str, Any], kind: str) -> None:
         else:
             assert answer.status_code in (302, 403, 404, 405), (name, answer.status_code)
         assert state() == before, name
+        assert refusals(kind) - noted == (answer.status_code == 403), name
+
+
+def test_a_refused_control_names_its_run_and_what_was_tried(things: dict[str, Any]) -> None:
+    client, run = client_of("viewer"), things["run"]
+    for action in ("pause", "resume", "cancel", "retry"):
+        client.post(reverse("admin:maintenance_run_control", args=[run.pk, action]))
+    events = AuditEvent.objects.filter(action=AuditAction.PERMISSION_REFUSED).order_by("pk")
+    assert [(event.target, event.operation, event.run, event.actor) for event in events] == [
+        (f"{action} run {run.pk}", "clear_expired", run.pk, "viewer")
+        for action in ("pause", "resume", "cancel", "retry")
+    ]
+
+
+def test_a_refused_export_of_the_audit_trail_is_in_it(things: dict[str, Any]) -> None:
+    assert client_of("viewer").get(reverse("maintenance:audit-export", args=["csv"])).status_code == 403
+    [event] = AuditEvent.objects.filter(action=AuditAction.PERMISSION_REFUSED)
+    assert (event.actor, event.target) == ("viewer", "export of the audit trail")
+
+
+def test_requests_that_are_transactions_keep_what_they_refused(
+    things: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ATOMIC_REQUESTS an exception out of the view would undo the event."""
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    client = client_of("viewer")
+    with transaction.atomic():
+        answer = client.post(reverse("admin:maintenance_switch"), {"reason": "x"})
+    assert answer.status_code == 403
+    assert refusals("viewer") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,39 @@
-"""purge_runs: the record of the past goes when its time is over, as the preview said, and nothing younger."""
+"""purge_runs: the record of the past goes when its time is over, as the preview said, and nothing younger.
+
+The preview keeps within the bounds of every preview.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from django.db import connection, transaction
 from django.test import override_settings
 from django.utils import timezone
 
-from maintenance import runs
-from maintenance.models import ACTIVE, ArchivedApplication, AuditEvent, Run, RunEvent, RunStatus, Trigger
+from maintenance import audit, runs
+from maintenance.models import (
+    ACTIVE,
+    ArchivedApplication,
+    AuditAction,
+    AuditEvent,
+    Heartbeat,
+    Run,
+    RunEvent,
+    RunStatus,
+    TableSnapshot,
+    Trigger,
+)
 from maintenance.operations import Job, get_operation
+from maintenance.operations.base import Inexact
 from maintenance.runner import run_here
 from tests.databases import EngineDatabase
-from tests.engines import on_every_engine
+from tests.engines import on_every_engine, on_postgresql
 
 
 def store_run(status: RunStatus, *, days: float, parent: Run | None = None) -> Run:
@@ -55,3 +74,75 @@ def test_the_days_are_an_argument(engine: EngineDatabase) -> None:
     younger = store_run(RunStatus.CANCELLED, days=3)
     purge = run_here(runs.enqueue("purge_runs", days=4))
     assert set(Run.objects.values_list("pk", flat=True)) == {younger.pk, purge.pk}
+
+
+OLD = timedelta(days=400)
+EVENTS = RunEvent._meta.db_table
+
+
+def preview() -> Any:
+    return get_operation("purge_runs").preview(Job(arguments={}, cutoff=timezone.now()))
+
+
+def old_runs(count: int) -> None:
+    """Store `count` runs that ended long ago, each with a shard, and an event and an archive for both."""
+    for _ in range(count):
+        run = store_run(RunStatus.SUCCEEDED, days=OLD.days)
+        store_run(RunStatus.SUCCEEDED, days=OLD.days, parent=run)
+
+
+@on_every_engine
+def test_the_preview_counts_all_that_a_run_removes(engine: EngineDatabase) -> None:
+    old_runs(3)
+    then = timezone.now() - OLD
+    audit.record(AuditAction.HELD_ALL, actor="maria")
+    AuditEvent.objects.update(created=then)
+    for hours in (1, 2):
+        TableSnapshot.objects.create(
+            table="t", hour=then - timedelta(hours=hours), taken=then, rows=0, expired=0
+        )
+    Heartbeat.objects.create(role=Heartbeat.Role.WORKER, name="long gone", seen=then)
+    before = preview()
+    assert before.counts == {
+        Run._meta.db_table: 6,
+        EVENTS: 6,
+        ArchivedApplication._meta.db_table: 6,
+        AuditEvent._meta.db_table: 1,
+        TableSnapshot._meta.db_table: 1,
+        Heartbeat._meta.db_table: 1,
+    }
+    assert before.inexact == {}
+    assert before.oldest is not None
+    assert len(before.samples[Run._meta.db_table]) == 5
+    run = run_here(runs.enqueue("purge_runs"))
+    assert run.total_counts == before.counts
+
+
+@pytest.mark.django_db
+def test_counting_what_would_be_purged_stops_at_preview_rows(settings: Any) -> None:
+    old_runs(3)
+    settings.MAINTENANCE = {"PREVIEW_ROWS": 4}
+    assert preview().shown(EVENTS) == "at least 4"
+
+
+@on_postgresql
+def test_counting_what_would_be_purged_takes_no_longer_than_preview_seconds(
+    engine: EngineDatabase, settings: Any
+) -> None:
+    old_runs(20)
+    settings.MAINTENANCE = {"PREVIEW_SECONDS": 0.2}
+    with slow_events():
+        began = time.monotonic()
+        found = preview()
+        assert time.monotonic() - began < 10  # the whole count would take twice that
+    assert found.inexact[EVENTS] is Inexact.ABOUT
+
+
+@contextmanager
+def slow_events() -> Iterator[None]:
+    """Have each event take half a second to be read."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {EVENTS} RENAME TO slow")
+        cursor.execute(f"CREATE VIEW {EVENTS} AS SELECT * FROM slow WHERE pg_sleep(0.5) IS NOT NULL")
+        yield
+        transaction.set_rollback(True)
