@@ -27,6 +27,34 @@ class ReasonForm(forms.Form):
     )
 
 
+class ConfirmForm(ReasonForm):
+    """What confirms a preview: the reason and, where the operation asks for it, `word` typed by hand."""
+
+    def __init__(self, *args: Any, word: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.word = word
+        if word:
+            self.fields["typed"] = self._typed()
+
+    def clean_typed(self) -> str:
+        typed: str = self.cleaned_data["typed"]
+        if typed != self.word:
+            raise forms.ValidationError(_("Type %(word)s to confirm.") % {"word": self.word})
+        return typed
+
+    def _typed(self) -> forms.CharField:
+        ask = _("Type %(word)s to confirm.") % {"word": self.word}
+        return forms.CharField(
+            label=_("Are you sure?"),
+            max_length=100,
+            widget=forms.TextInput(
+                attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+            ),
+            help_text=ask,
+            error_messages={"required": ask},
+        )
+
+
 class RunNowForm(forms.Form):
     """Why somebody has an operation run; the arguments come from the operation's own form."""
 

@@ -15,10 +15,13 @@ from django.core import signing
 from django.utils import timezone
 
 from .exceptions import MaintenanceError
+from .models import Run, RunStatus
 from .operations import Job, Operation, Preview
 from .settings import maintenance_settings
 
 SALT = "maintenance.preview"
+RUNS_TO_GO_BY = 20
+MOST_TIMES_LARGER = 100
 
 
 class PreviewExpired(MaintenanceError):  # noqa: N818 - the fact
@@ -46,6 +49,22 @@ def preview_of(operation: Operation, works: Sequence[Mapping[str, Any]]) -> Prev
     now = timezone.now()
     previews = [operation.preview(Job(arguments=arguments, cutoff=now)) for arguments in works]
     return previews[0] if len(previews) == 1 else _together(previews)
+
+
+def expected_seconds(operation: Operation, preview: Preview) -> float | None:
+    """Return how long the work of `preview` takes at the pace of the last runs of `operation`, rests left out.
+
+    None where there is no history to go by, or where it is of far smaller runs: their pace says nothing of this one.
+    """
+    ended = Run.objects.filter(
+        operation=operation.name, status=RunStatus.SUCCEEDED, parent=None, shards=1, dry_run=False
+    )
+    last = ended.order_by("-created").values_list("counts", "seconds_worked")[:RUNS_TO_GO_BY]
+    worked = [(sum(counts.values()), seconds) for counts, seconds in last if seconds > 0]
+    rows, seconds = sum(each[0] for each in worked), sum(each[1] for each in worked)
+    if not rows or not preview.rows or preview.rows > MOST_TIMES_LARGER * rows:
+        return None
+    return preview.rows * seconds / rows
 
 
 def signed(operation: Operation, works: Sequence[Mapping[str, Any]], preview: Preview, *, user: Any) -> str:

@@ -20,19 +20,22 @@ from django.utils.translation import gettext as _
 from .. import runs
 from ..audit import record
 from ..exceptions import InvalidArguments
-from ..forms import ReasonForm
+from ..forms import ConfirmForm
 from ..models import AuditAction, Run, RunEvent, Trigger
 from ..operations import Operation, Preview
+from ..operations.base import Inexact
 from ..operations.fields import KeyField
 from ..previews import (
     PreviewExpired,
     PreviewForged,
     arguments_in_words,
     differs,
+    expected_seconds,
     preview_of,
     read_signed,
     signed,
 )
+from ..words import seconds_in_words
 from .base import url_of
 
 NAMES_SHOWN = 10
@@ -46,9 +49,13 @@ def show_preview(
     works: Sequence[Mapping[str, Any]],
     *,
     preview: Preview | None = None,
-    form: ReasonForm | None = None,
+    reason: str = "",
+    form: ConfirmForm | None = None,
 ) -> HttpResponse:
-    """Return the page with what runs of `operation` with each of `works` would do, and a button to confirm it."""
+    """Return the page with what runs of `operation` with each of `works` would do, and a button to confirm it.
+
+    `form` is one that was filled in and does not do, `reason` what else stands in it.
+    """
     if preview is None:
         preview = preview_of(operation, works)
         record(
@@ -71,26 +78,28 @@ def show_preview(
         "kept": [(in_words(name), f"{rows:,}") for name, rows in preview.kept.items()],
         "samples": [(name_in_words(name), keys) for name, keys in preview.samples.items()],
         "signed": signed(operation, works, preview, user=request.user),
-        "form": form or ReasonForm(),
+        "takes": _takes(expected_seconds(operation, preview), preview),
+        "form": form or ConfirmForm(word=_word(operation, works), initial={"reason": reason}),
     }
     return TemplateResponse(request, TEMPLATE, context)
 
 
 def confirm(request: HttpRequest, site: AdminSite, operation: Operation) -> HttpResponse:
     """Have what the posted preview shows run, unless it is too old or the numbers are others by now."""
-    form = ReasonForm(request.POST)
+    reason = request.POST.get("reason", "")
     try:
         confirmed = read_signed(request.POST.get("preview", ""), operation, user=request.user)
     except PreviewExpired as expired:
         messages.warning(request, str(expired))
-        return show_preview(request, site, operation, expired.works, form=_unbound(form))
+        return show_preview(request, site, operation, expired.works, reason=reason)
     except PreviewForged as forged:
         messages.error(request, str(forged))
         return HttpResponseRedirect(reverse("admin:maintenance_run_now", args=[operation.name]))
     preview = preview_of(operation, confirmed.works)
     if differs(confirmed.counts, preview.counts):
         messages.warning(request, _changed(confirmed.counts, preview.counts))
-        return show_preview(request, site, operation, confirmed.works, preview=preview, form=_unbound(form))
+        return show_preview(request, site, operation, confirmed.works, preview=preview, reason=reason)
+    form = ConfirmForm(request.POST, word=_word(operation, confirmed.works))
     if not form.is_valid():
         return show_preview(request, site, operation, confirmed.works, preview=preview, form=form)
     return start(
@@ -174,9 +183,17 @@ def _note_preview(request: HttpRequest, run: Run, rows: int) -> None:
     runs.note(run, RunEvent.Kind.NOTE, text=text, actor=request.user.get_username())
 
 
-def _unbound(form: ReasonForm) -> ReasonForm:
-    """Keep what was typed, without complaint: the reader has something new to look at first."""
-    return ReasonForm(initial={"reason": form.data.get("reason", "")})
+def _word(operation: Operation, works: Sequence[Mapping[str, Any]]) -> str:
+    """Return what has to be typed to confirm `works`; "" where a click will do."""
+    return next((word for work in works if (word := operation.word_to_type(work))), "")
+
+
+def _takes(seconds: float | None, preview: Preview) -> str | None:
+    """Return how long the work would take, in words; None where nobody can tell."""
+    if seconds is None:
+        return None
+    text = _("at least %(span)s") if Inexact.AT_LEAST in preview.inexact.values() else _("about %(span)s")
+    return text % {"span": seconds_in_words(seconds)}
 
 
 def _changed(before: Mapping[str, int], now: Mapping[str, int]) -> str:

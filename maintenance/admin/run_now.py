@@ -11,7 +11,7 @@ from django.urls import URLPattern, path
 
 from ..audit import origin_of
 from ..exceptions import InvalidArguments, UnknownOperation
-from ..forms import ReasonForm, run_now_form
+from ..forms import run_now_form
 from ..operations import Operation, get_operation
 from ..permissions import may_run
 from .base import Pages, back_to_runs, refuse
@@ -48,11 +48,9 @@ class RunNowPages(Pages):
         if arguments is None:
             return self._show_form(request, operation, form)
         reason = form.cleaned_data["reason"]
-        if "run" in request.POST and not operation.is_destructive:
+        if "run" in request.POST and not operation.is_destructive and not operation.word_to_type(arguments):
             return start(request, operation, [arguments], reason=reason)
-        return show_preview(
-            request, self.admin_site, operation, [arguments], form=ReasonForm(initial={"reason": reason})
-        )
+        return show_preview(request, self.admin_site, operation, [arguments], reason=reason)
 
     def _show_form(self, request: HttpRequest, operation: Operation, form: forms.Form) -> HttpResponse:
         context = {

@@ -21,7 +21,10 @@ from .. import runs
 from ..exceptions import InvalidArguments, UnknownOperation
 from ..models import ENDED, HELD_BY_WORKER, WAITING, Run, RunStatus, Trigger
 from ..operations import Job, Operation, get_operation
+from ..operations.base import Inexact
+from ..previews import expected_seconds
 from ..runner import Runner
+from ..words import seconds_in_words
 
 USAGE = 2
 FOLLOW_SECONDS = 0.5
@@ -106,8 +109,10 @@ class OperationCommand(BaseCommand):
 
     def _preview(self, operation: Operation, arguments: dict[str, Any], *, as_json: bool) -> None:
         preview = operation.preview(Job(arguments=arguments, cutoff=timezone.now()))
+        seconds = expected_seconds(operation, preview)
         if as_json:
-            self.stdout.write(json.dumps({"dry_run": True, **preview.to_json()}, cls=DjangoJSONEncoder))
+            values = {"dry_run": True, **preview.to_json(), "expected_seconds": seconds}
+            self.stdout.write(json.dumps(values, cls=DjangoJSONEncoder))
             return
         amount = f"{'at least ' if preview.inexact else ''}{preview.rows}"
         self.stdout.write(f"{amount} rows would go ({preview.path}).")
@@ -115,6 +120,9 @@ class OperationCommand(BaseCommand):
             self.stdout.write(f"  {reason}: {preview.shown(reason)}")
         for reason, rows in preview.kept.items():
             self.stdout.write(f"  stay, {reason}: {rows}")
+        if seconds is not None:
+            how = "at least" if Inexact.AT_LEAST in preview.inexact.values() else "about"
+            self.stdout.write(f"  takes {how} {seconds_in_words(seconds)}, at the pace of the last runs")
         for warning in preview.warnings:
             self.stdout.write(self.style.WARNING(f"  {warning}"))
 

@@ -206,6 +206,13 @@ class Operation:
         """
         return 0
 
+    def word_to_type(self, arguments: Mapping[str, Any]) -> str:
+        """Return what a person has to type to confirm a run with canonical `arguments`; "" where a click will do.
+
+        For what reaches everybody, and for what one picks by mistake.
+        """
+        return ""
+
     def removed(self, counts: Mapping[str, int]) -> Mapping[str, int]:
         """Return what of a run's `counts` left its table for good; the rest was changed and is there still."""
         return counts

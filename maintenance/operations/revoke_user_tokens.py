@@ -115,6 +115,10 @@ class RevokeUserTokens(Operation):
         path, why = self.path(job)
         return tally.preview(path=path, warnings=why)
 
+    def word_to_type(self, arguments: Mapping[str, Any]) -> str:
+        """All users at once are logged out of everything: that is typed, not clicked."""
+        return "everybody" if arguments.get("everybody") else ""
+
     def removed(self, counts: Mapping[str, int]) -> Mapping[str, int]:
         """Return `counts` without refresh tokens: a revoked one keeps its row, to reveal a replay."""
         kept = get_refresh_token_model()._meta.db_table

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
+from django.core import signing
 from django.test import Client
 from django.urls import reverse
 
@@ -175,3 +176,51 @@ def test_several_applications_are_a_run_each_with_one_preview(admin_client: Clie
     done = sum(Run.objects.get(pk=run.pk).counts["oauth2_provider_accesstoken"] for run in runs)
     assert done >= counted > 0
     assert not AccessToken.objects.exclude(user=None).exists()
+
+
+EVERYBODY = "/admin/maintenance/run/run/revoke_user_tokens/"
+
+
+@pytest.mark.parametrize("typed", [None, "", "yes", "Everybody", "every body"])
+def test_everybodys_tokens_are_not_revoked_by_a_click_alone(
+    admin_client: Client, users: list[Any], typed: str | None
+) -> None:
+    page = admin_client.post(EVERYBODY, {"everybody": "on", "reason": "a breach"})
+    data = {"confirm": "yes", "preview": page.context["signed"], "reason": "a breach"}
+    again = admin_client.post(EVERYBODY, data if typed is None else {**data, "typed": typed})
+    assert not Run.objects.exists()
+    assert again.context["form"].errors == {"typed": ["Type everybody to confirm."]}
+    assert again.context["form"]["reason"].value() == "a breach"
+    assert "Type everybody to confirm." in again.content.decode()
+
+
+def test_everybodys_tokens_are_revoked_where_the_word_is_typed(
+    admin_client: Client, users: list[Any]
+) -> None:
+    page = admin_client.get(EVERYBODY, {"everybody": "on", "preview": ""})
+    assert page.context["works"] == [{"everybody": "true"}]
+    data = {"confirm": "yes", "preview": page.context["signed"], "reason": "a breach", "typed": " everybody "}
+    admin_client.post(EVERYBODY, data)
+    run = run_here(Run.objects.get())
+    assert (run.arguments, run.status) == ({"everybody": True}, RunStatus.SUCCEEDED)
+    assert not AccessToken.objects.exclude(user=None).exists()
+
+
+def test_an_old_preview_of_everybody_asks_for_the_word_again(
+    admin_client: Client, users: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = admin_client.post(EVERYBODY, {"everybody": "on"})
+    now = signing.time.time()
+    monkeypatch.setattr(signing.time, "time", lambda: now + 3600)
+    data = {"confirm": "yes", "preview": page.context["signed"], "reason": "a breach", "typed": "everybody"}
+    again = admin_client.post(EVERYBODY, data)
+    assert not Run.objects.exists()
+    assert again.context["form"]["typed"].value() is None
+    assert again.context["form"]["reason"].value() == "a breach"
+
+
+def test_one_users_tokens_take_a_click(admin_client: Client, users: list[Any]) -> None:
+    page = admin_client.post(EVERYBODY, {"user_id": users[0].pk})
+    assert "typed" not in page.context["form"].fields
+    confirm(admin_client, page)
+    assert Run.objects.count() == 1

@@ -148,6 +148,31 @@ def test_a_user_is_revoked_from_the_users_page(
 
 
 @pytest.mark.usefixtures("strict_site")
+@with_and_without_scripts
+def test_everybody_is_typed_and_not_only_clicked(
+    open_page: OpenPage, operator: Any, anna: Any, javascript: bool
+) -> None:
+    page = open_page(javascript=javascript)
+    log_in(page, operator)
+    page.goto(f"{RUN}run/revoke_user_tokens/")
+    page.get_by_label("Everybody").check()
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_label("Reason").fill("A breach.")
+    word = page.get_by_label("Are you sure?")
+    expect(word).to_have_accessible_description("Type everybody to confirm.")
+    word.fill("yes")
+    page.get_by_role("button", name="Confirm and run").click()
+    expect(page.get_by_label("Are you sure?")).to_have_attribute("aria-invalid", "true")
+    assert not Run.objects.exists()
+    if javascript:
+        axe(page)
+    page.get_by_label("Are you sure?").fill("everybody")
+    page.get_by_role("button", name="Confirm and run").click()
+    expect(page.get_by_text("The run is enqueued.")).to_be_visible()
+    assert Run.objects.get().arguments == {"everybody": True}
+
+
+@pytest.mark.usefixtures("strict_site")
 def test_several_users_are_revoked_by_an_action_of_the_list(page: Page, operator: Any, anna: Any) -> None:
     log_in(page, operator)
     page.goto("/admin/auth/user/")

@@ -1,0 +1,114 @@
+"""How long a preview says the work would take: at the pace of the last runs, or nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from maintenance import runs
+from maintenance.models import Run, RunStatus, Trigger
+from maintenance.operations import Preview, get_operation
+from maintenance.previews import expected_seconds
+from maintenance.runner import run_here
+from tests.databases import EngineDatabase
+from tests.engines import on_every_engine
+
+CLEAR = "/admin/maintenance/run/run/clear_expired/"
+
+
+def ended(rows: int, seconds: float, **values: Any) -> Run:
+    """Store a run that worked `rows` rows in `seconds`."""
+    stored = {"operation": "clear_expired", "status": RunStatus.SUCCEEDED, "trigger": Trigger.CODE, **values}
+    return Run.objects.create(
+        counts={"a": rows // 2, "b": rows - rows // 2},
+        seconds_worked=seconds,
+        finished=timezone.now(),
+        **stored,
+    )
+
+
+def seconds_for(rows: int) -> float | None:
+    return expected_seconds(get_operation("clear_expired"), Preview(counts={"a": rows}))
+
+
+@on_every_engine
+def test_the_pace_is_that_of_all_rows_of_the_last_runs(engine: EngineDatabase) -> None:
+    ended(100, 1.0)
+    ended(900, 1.0)
+    assert seconds_for(5000) == pytest.approx(10.0)
+
+
+@pytest.mark.django_db
+def test_runs_of_long_ago_do_not_count() -> None:
+    ended(1_000_000, 1.0)
+    for _ in range(20):
+        ended(100, 1.0)
+    assert seconds_for(200) == pytest.approx(2.0)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"status": RunStatus.FAILED},
+        {"status": RunStatus.CANCELLED},
+        {"operation": "purge_runs"},
+        {"dry_run": True},
+        {"shards": 4},  # several workers at once; their seconds are in rows of their own
+    ],
+)
+def test_no_other_run_tells_the_pace(values: dict[str, Any]) -> None:
+    ended(1000, 1.0, **values)
+    assert seconds_for(1000) is None
+
+
+@pytest.mark.django_db
+def test_nothing_is_said_without_history_or_out_of_proportion_to_it() -> None:
+    assert seconds_for(10) is None
+    ended(0, 0.5)  # it found nothing to do
+    ended(0, 0.0)
+    assert seconds_for(10) is None
+    ended(10, 0.5)
+    assert seconds_for(0) is None
+    assert seconds_for(1000) == pytest.approx(100.0)
+    assert seconds_for(1001) is None
+
+
+@pytest.mark.django_db
+def test_the_page_and_the_command_say_it(
+    admin_client: Client, make_tokens: Callable[..., Any], settings: Any
+) -> None:
+    make_tokens(expired=40)
+    assert "pace of the last runs" not in admin_client.post(CLEAR).content.decode()
+    assert json.loads(dry_run("--json"))["expected_seconds"] is None
+    assert "takes about" not in dry_run()
+    ended(100, 10.0)
+    page = admin_client.post(CLEAR)
+    assert page.context["takes"] == "about 4.0 s"
+    assert "at the pace of the last runs; rests and holds come on top" in page.content.decode()
+    assert "takes about 4.0 s, at the pace of the last runs" in dry_run()
+    assert json.loads(dry_run("--json"))["expected_seconds"] == pytest.approx(4.0)
+    settings.MAINTENANCE = {"PREVIEW_ROWS": 20}
+    assert admin_client.post(CLEAR).context["takes"] == "at least 2.0 s"
+    assert "takes at least 2.0 s" in dry_run()
+
+
+@pytest.mark.django_db
+def test_a_real_run_is_history(make_tokens: Callable[..., Any]) -> None:
+    make_tokens(expired=40)
+    run = run_here(runs.enqueue("clear_expired"))
+    assert run.seconds_worked > 0
+    assert seconds_for(80) == pytest.approx(2 * run.seconds_worked)
+
+
+def dry_run(*options: str) -> str:
+    out = StringIO()
+    call_command("cleartokens", "--dry-run", *options, stdout=out, stderr=StringIO())
+    return out.getvalue()
