@@ -15,8 +15,6 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django_celery_beat.models import PeriodicTask
 
-from oauth2_provider.models import get_refresh_token_model
-
 from .. import charts, timetable
 from ..exceptions import InvalidArguments
 from ..models import ACTIVE, Run, RunStatus
@@ -70,7 +68,7 @@ class Card:
 
 @dataclass(frozen=True, kw_only=True)
 class TableLine:
-    """One token table, in words; None where nobody can tell."""
+    """One token table, in words; None where nobody can tell, and for `revoked` where no such row is kept."""
 
     title: str
     table: str
@@ -110,10 +108,7 @@ def table_lines(now: datetime) -> list[TableLine]:
     """Return the token tables: rows, what of them is over, size, and whether removal keeps up."""
     sizes = {size.table: size for size in table_sizes()}
     clearances = {clearance.table: clearance for clearance in days_to_clear()}
-    titles = {
-        model._meta.db_table: name_in_words(str(model._meta.verbose_name_plural)) for model in token_models()
-    }
-    revoked = _revoked()
+    models = {model._meta.db_table: model for model in token_models()}
     lines = []
     for figures in backlog(now=now):
         about = "≈ " if figures.is_estimate else ""
@@ -121,11 +116,11 @@ def table_lines(now: datetime) -> list[TableLine]:
         oldest = figures.oldest_expired
         lines.append(
             TableLine(
-                title=titles[figures.table],
+                title=name_in_words(str(models[figures.table]._meta.verbose_name_plural)),
                 table=figures.table,
                 rows=about + number_in_words(figures.rows),
                 expired=about + number_in_words(figures.expired),
-                revoked=revoked.get(figures.table),
+                revoked=_revoked(models[figures.table]),
                 oldest=age_in_words(oldest, now) if oldest is not None else None,
                 size=bytes_in_words(size.table_bytes) if size else None,
                 indexes=bytes_in_words(size.index_bytes) if size else None,
@@ -241,12 +236,14 @@ def _schedule(entry: Any, user: Any, last: Run | None, now: datetime) -> Schedul
     )
 
 
-def _revoked() -> dict[str, str]:
-    """Return the revoked refresh tokens by table; the other tables keep no revoked rows."""
-    model = get_refresh_token_model()
+def _revoked(model: Any) -> str | None:
+    """Return how many rows are revoked and still there; None where revoking deletes the row."""
+    if not any(field.name == "revoked" for field in model._meta.fields):
+        return None
     rows = model._base_manager.using(router.db_for_write(model)).filter(revoked__isnull=False).order_by()
-    count, is_estimate = rows_about(rows, by="revoked")
-    return {model._meta.db_table: ("≈ " if is_estimate else "") + number_in_words(count)}
+    is_indexed = any(index.fields[:1] == ["revoked"] for index in model._meta.indexes)
+    count, is_estimate = rows_about(rows, by="revoked" if is_indexed else None)
+    return ("≈ " if is_estimate else "") + number_in_words(count)
 
 
 def _runs() -> QuerySet[Run]:

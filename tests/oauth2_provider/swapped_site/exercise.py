@@ -20,6 +20,7 @@ from django.core.management import call_command  # noqa: E402
 from django.http import HttpResponse  # noqa: E402
 from django.test import Client, RequestFactory, override_settings  # noqa: E402
 from django.utils import timezone  # noqa: E402
+from steering import steer  # noqa: E402
 
 from maintenance.health import collect_health  # noqa: E402
 from maintenance.metrics import render_metrics  # noqa: E402
@@ -78,6 +79,7 @@ def use_models() -> dict:
     use_admin(owner)
     use_dashboard()
     work_on_users_tokens(owner)
+    steer(owner)
     watch_over_it()
     rows = (application, id_token, access_token, refresh_token, grant, device_grant, request)
     return {type(row).__name__: type(row) for row in rows}
