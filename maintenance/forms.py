@@ -39,11 +39,11 @@ class ConfirmForm(ReasonForm):
     def clean_typed(self) -> str:
         typed: str = self.cleaned_data["typed"]
         if typed != self.word:
-            raise forms.ValidationError(_("Type %(word)s to confirm.") % {"word": self.word})
+            raise forms.ValidationError(_('Type "%(word)s" to confirm.') % {"word": self.word})
         return typed
 
     def _typed(self) -> forms.CharField:
-        ask = _("Type %(word)s to confirm.") % {"word": self.word}
+        ask = _('Type "%(word)s" to confirm.') % {"word": self.word}
         return forms.CharField(
             label=_("Are you sure?"),
             max_length=100,

@@ -14,7 +14,6 @@ from django.contrib.admin.sites import AdminSite
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from .. import runs
@@ -35,7 +34,7 @@ from ..previews import (
     read_signed,
     signed,
 )
-from ..words import seconds_in_words
+from ..words import name_in_words, seconds_in_words
 from .base import url_of
 
 NAMES_SHOWN = 10
@@ -64,7 +63,7 @@ def show_preview(
             effect={"works": list(works), "counts": preview.counts},
         )
     tables = _lines(preview, preview.counts, table_title)
-    reasons = _lines(preview, preview.reasons, in_words)
+    reasons = _lines(preview, preview.reasons, name_in_words)
     context = {
         **site.each_context(request),
         "opts": Run._meta,
@@ -75,8 +74,8 @@ def show_preview(
         "preview": preview,
         "tables": tables,
         "reasons": reasons if reasons != tables else [],
-        "kept": [(in_words(name), f"{rows:,}") for name, rows in preview.kept.items()],
-        "samples": [(name_in_words(name), keys) for name, keys in preview.samples.items()],
+        "kept": [(name_in_words(name), f"{rows:,}") for name, rows in preview.kept.items()],
+        "samples": [(table_or_stage_title(name), keys) for name, keys in preview.samples.items()],
         "signed": signed(operation, works, preview, user=request.user),
         "takes": _takes(expected_seconds(operation, preview), preview),
         "form": form or ConfirmForm(word=_word(operation, works), initial={"reason": reason}),
@@ -101,6 +100,7 @@ def confirm(request: HttpRequest, site: AdminSite, operation: Operation) -> Http
         return show_preview(request, site, operation, confirmed.works, preview=preview, reason=reason)
     form = ConfirmForm(request.POST, word=_word(operation, confirmed.works))
     if not form.is_valid():
+        messages.error(request, _("Nothing runs yet: something is missing below."))
         return show_preview(request, site, operation, confirmed.works, preview=preview, form=form)
     return start(
         request, operation, confirmed.works, reason=form.cleaned_data["reason"], counts=confirmed.counts
@@ -144,19 +144,14 @@ def table_title(table: str) -> str:
     """Return what the rows of `table` are called, or its own name where no model is known."""
     for model in apps.get_models():
         if model._meta.db_table == table and not model._meta.proxy:
-            return str(capfirst(model._meta.verbose_name_plural))
+            return name_in_words(str(model._meta.verbose_name_plural))
     return table
 
 
-def in_words(name: str) -> str:
-    """Return an identifier as words: "access_tokens" -> "Access tokens"."""
-    return str(capfirst(name.replace("_", " ")))
-
-
-def name_in_words(name: str) -> str:
+def table_or_stage_title(name: str) -> str:
     """Return the name of a table or of a stage as words."""
     title = table_title(name)
-    return in_words(name) if title == name else title
+    return name_in_words(name) if title == name else title
 
 
 def _lines(preview: Preview, rows: Mapping[str, int], title: Any) -> list[tuple[str, str]]:

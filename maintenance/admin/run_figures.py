@@ -18,7 +18,7 @@ from ..models import Run
 from ..progress import RunProgress
 from ..standing import duration_seconds
 from ..windows import REMEMBERED, WindowMark, target_seconds
-from ..words import age_in_words, name_in_words, number_in_words, seconds_in_words
+from ..words import age_in_words, number_in_words, seconds_in_words
 from .base import find_operation
 from .confirmation import table_title
 
@@ -117,7 +117,7 @@ def counts_of(run: Run, shard_runs: Sequence[Run]) -> list[tuple[str, str, int]]
 def _title(table: str) -> str:
     """Return what the rows of `table` are called; nothing where no model is known."""
     title = table_title(table)
-    return "" if title == table else name_in_words(title[0].lower() + title[1:])
+    return "" if title == table else title
 
 
 def _per_second(rate: float | None) -> str | None:

@@ -22,4 +22,4 @@ def test_revoked_is_said_where_such_rows_are_kept_and_explained_elsewhere(
     assert revoked == {RefreshToken._meta.db_table: "2"}
     shown = page.content.decode()
     assert shown.count("none kept") == len(page.context["tables"]) - 1
-    assert "where to revoke is to delete the row" in shown
+    assert "revoking deletes the row" in shown

@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from maintenance import runs
+from maintenance.admin.confirmation import table_title
 from maintenance.models import Run, RunStatus, Trigger
 from maintenance.operations import Preview, get_operation
 from maintenance.previews import expected_seconds
@@ -112,3 +113,15 @@ def dry_run(*options: str) -> str:
     out = StringIO()
     call_command("cleartokens", "--dry-run", *options, stdout=out, stderr=StringIO())
     return out.getvalue()
+
+
+@pytest.mark.django_db
+def test_a_preview_calls_tables_as_the_dashboard_does(
+    admin_client: Client, make_tokens: Callable[..., Any]
+) -> None:
+    make_tokens(expired=1)
+    titles = [title for title, _ in admin_client.post(CLEAR).context["tables"]]
+    lines = admin_client.get("/admin/maintenance/dashboard/").context["tables"]
+    assert set(titles) <= {line.title for line in lines}
+    assert table_title("oauth2_provider_idtoken") == "ID tokens"
+    assert table_title("no_table") == "no_table"

@@ -189,9 +189,11 @@ def test_everybodys_tokens_are_not_revoked_by_a_click_alone(
     data = {"confirm": "yes", "preview": page.context["signed"], "reason": "a breach"}
     again = admin_client.post(EVERYBODY, data if typed is None else {**data, "typed": typed})
     assert not Run.objects.exists()
-    assert again.context["form"].errors == {"typed": ["Type everybody to confirm."]}
+    assert again.context["form"].errors == {"typed": ['Type "everybody" to confirm.']}
     assert again.context["form"]["reason"].value() == "a breach"
-    assert "Type everybody to confirm." in again.content.decode()
+    assert "Type &quot;everybody&quot; to confirm." in again.content.decode()
+    messages = [str(message) for message in get_messages(again.wsgi_request)]
+    assert messages == ["Nothing runs yet: something is missing below."]
 
 
 def test_everybodys_tokens_are_revoked_where_the_word_is_typed(

@@ -159,7 +159,7 @@ def test_everybody_is_typed_and_not_only_clicked(
     page.get_by_role("button", name="Preview").click()
     page.get_by_label("Reason").fill("A breach.")
     word = page.get_by_label("Are you sure?")
-    expect(word).to_have_accessible_description("Type everybody to confirm.")
+    expect(word).to_have_accessible_description('Type "everybody" to confirm.')
     word.fill("yes")
     page.get_by_role("button", name="Confirm and run").click()
     expect(page.get_by_label("Are you sure?")).to_have_attribute("aria-invalid", "true")
