@@ -173,7 +173,8 @@ class TestExport:
         assert response.streaming
         rows = list(csv.DictReader(io.StringIO(response.getvalue().decode())))
         assert [(row["action"], row["actor"], row["target"]) for row in rows] == [
-            ("exported", "u", "audit.csv")
+            ("exported", "u", "audit.csv"),
+            ("permission_refused", "u", "export of the audit trail"),
         ]
 
     def test_the_filters_of_the_page_are_those_of_the_export(self, admin_client: Client) -> None:
