@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import partial
+from itertools import permutations
 from typing import Any
 from urllib.parse import urlencode
 
@@ -52,6 +53,7 @@ def new_server(server_class: Any, validator: Any) -> Any:
     checks_userinfo = getattr(server_class, "validate_userinfo_request", None)
     if checks_userinfo is UserInfoEndpoint.validate_userinfo_request:
         server.validate_userinfo_request = partial(_validate_userinfo_request, validator)
+    _take_words_in_any_order(getattr(server, "response_types", {}))
     grant_types = getattr(server, "grant_types", None)
     if grant_types is None:
         return server
@@ -92,6 +94,13 @@ def _validate_userinfo_request(validator: Any, request: Any) -> None:
     """Let in a token with the scope `openid` (OpenID Connect Core 1.0 section 5.3.1). Raises UserInfoError."""
     if not validator.validate_bearer_token(get_token_from_header(request), ["openid"], request):
         raise UserInfoError(vars(request).get("oauth2_error") or {}, scope="openid")
+
+
+def _take_words_in_any_order(response_types: dict[str, Any]) -> None:
+    """Have each handler found however the words of its response type are ordered (RFC 6749 section 3.1.1)."""
+    for response_type, handler in list(response_types.items()):
+        for words in permutations(response_type.split()):
+            response_types.setdefault(" ".join(words), handler)
 
 
 class DeviceCodeGrant(OAuthlibDeviceCodeGrant):

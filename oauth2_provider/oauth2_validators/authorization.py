@@ -44,6 +44,7 @@ class AuthorizationHooks:
         self, client_id: str, response_type: str, client: Any, request: Any, *args: Any, **kwargs: Any
     ) -> bool:
         """Tell whether the client may use `response_type`; the request's other parameters are checked here too."""
+        request.response_type = response_type = _in_order(response_type)
         check_authorization_request(request)
         self._check_pushed(request)
         check_openid_request(request)
@@ -53,10 +54,11 @@ class AuthorizationHooks:
             return False
         if response_type == "code":
             return client.allows_grant_type(client.GRANT_AUTHORIZATION_CODE, client.GRANT_OPENID_HYBRID)
-        parts = set(response_type.split())
+        words = response_type.split()
+        parts = set(words)
         if "token" in parts and bcp_compliant("IMPLICIT_GRANT"):  # RFC 9700 section 2.1.2
             return False
-        if not parts <= {"code", "token", "id_token"}:
+        if len(parts) < len(words) or not parts <= {"code", "token", "id_token"}:
             return False
         if "code" in parts:
             return client.allows_grant_type(client.GRANT_OPENID_HYBRID)
@@ -147,6 +149,13 @@ class AuthorizationHooks:
     def _validate_resource_uris(self, request: Any, resources: list[str]) -> None:
         """Raise invalid_target for what is no resource indicator (RFC 8707 section 2). Override it to allow fewer."""
         check_resources(request, resources)
+
+
+def _in_order(response_type: str) -> str:
+    """Return a response type with its words in the order that oauthlib knows it by (RFC 6749 section 3.1.1)."""
+    words = response_type.split()
+    known = [word for word in ("code", "id_token", "token") if word in words]
+    return " ".join(known) if len(known) == len(words) else response_type
 
 
 def _as_text(claims: Any) -> str:
