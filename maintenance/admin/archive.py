@@ -62,6 +62,9 @@ class ProtectedApplicationAdmin(NotesRefusals, admin.ModelAdmin):
     paginator = BoundedPaginator
     show_full_result_count = False
 
+    class Media:
+        css = {"all": ["maintenance/maintenance.css"]}
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 

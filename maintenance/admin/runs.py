@@ -75,7 +75,6 @@ class RunAdmin(NotesRefusals, RunNowPages, InactivePages, ControlPages, RunPages
         css = {"all": ["maintenance/maintenance.css"]}
 
     search_fields = ("=id", "operation", "reason", "lease_holder")
-    search_help_text = _("A run's ID, its operation, reason, worker, or who asked for it.")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Run], search_term: str

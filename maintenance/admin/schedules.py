@@ -34,12 +34,20 @@ STOCK_COLUMNS = ("name", "enabled", "scheduler", "interval", "start_time", "last
 COLUMNS = ("name", "maintenance_state", "maintenance_when", "maintenance_next", "maintenance_last")
 NEXT_TIMES = 3
 GUARDED_ACTIONS = ("enable_tasks", "disable_tasks", "toggle_tasks", "run_tasks", "delete_selected")
+PARTS = (gettext_lazy("Start date"), gettext_lazy("Start time"))
+"""Names of the two fields of one date, which the admin gives one label and an empty one."""
 
 
 class ScheduleForm(forms.BaseModelForm):
     """Mixed in before the form of the admin: what it accepts, beat can read and the operation takes."""
 
     maintenance_request: HttpRequest
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        start = self.fields.get("start_time")
+        for part, label in zip(getattr(getattr(start, "widget", None), "widgets", ()), PARTS, strict=False):
+            part.attrs.setdefault("aria-label", label)
 
     def clean(self) -> Any:
         values = super().clean()
