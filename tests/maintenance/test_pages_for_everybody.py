@@ -1,0 +1,96 @@
+"""Every operators' page, wide and on a phone, light and dark: for every eye, and never wider than it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.admin import site
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import URLPattern, reverse
+from django_celery_beat.models import PeriodicTask
+
+from maintenance import audit, runs, schedules
+from maintenance.models import ArchivedApplication, AuditAction, ProtectedApplication
+from oauth2_provider.flows.application_archive import archived
+from tests.browser import OpenPage, faults_of_accessibility, log_in, width_beyond
+from tests.oauth2_provider.credentials import make_client
+
+pytestmark = pytest.mark.browser
+
+LOOKS: dict[str, dict[str, bool]] = {
+    "light": {},
+    "dark": {"dark": True},
+    "narrow": {"narrow": True},
+    "narrow-dark": {"narrow": True, "dark": True},
+}
+every_look = pytest.mark.parametrize("look", LOOKS)
+EXPECTED = {
+    "django_celery_beat_periodictask_changelist",
+    "django_celery_beat_periodictask_change",
+    "maintenance_dashboard_changelist",
+    "maintenance_run_change",
+}
+"""Some of what the walk must come by."""
+APPS = ("maintenance",)
+
+
+@pytest.fixture
+def site_in_use(transactional_db: None) -> Any:
+    """A row of everything that has a page; returns the operator."""
+    schedules.install(apps, "default")
+    operator = get_user_model().objects.create_superuser("operator")
+    make_client("photo-printer", name="Photo Printer with a name that is long enough for two lines")
+    run = runs.enqueue("clear_expired")
+    gone = make_client("gone", name="Gone")
+    [document] = archived([gone])
+    ArchivedApplication.objects.create(run=run, client_id="gone", name="Gone", document=document)
+    gone.delete()
+    ProtectedApplication.objects.create(client_id="photo-printer", actor="maria", reason="A partner's report")
+    audit.record(AuditAction.APPLICATION_PROTECTED, actor="maria", target="photo-printer")
+    return operator
+
+
+def pages() -> dict[str, str]:
+    """Return the list, the form and what else our models have in the admin, by name; found by walking its URLs."""
+    found: dict[str, str] = {}
+    for model, model_admin in site._registry.items():
+        if model._meta.app_label not in APPS and model is not PeriodicTask:
+            continue
+        row = model._meta.default_manager.first()
+        for pattern in model_admin.get_urls():
+            if not isinstance(pattern, URLPattern) or pattern.name is None:
+                continue
+            names = set(pattern.pattern.converters)
+            if names - {"object_id", "pk"} or (names and row is None):
+                continue
+            found[pattern.name] = reverse(
+                f"admin:{pattern.name}", kwargs=dict.fromkeys(names, row and row.pk)
+            )
+    return found
+
+
+def is_page(client: Client, path: str) -> bool:
+    """Tell whether a path answers with a page: not with a part of one, a file or a refusal."""
+    answer = client.get(path)
+    return answer.status_code == 200 and not answer.streaming and b"<html" in answer.content
+
+
+@every_look
+def test_every_page_is_for_everybody(
+    site_in_use: Any, open_page: OpenPage, client: Client, look: str
+) -> None:
+    page = open_page(**LOOKS[look])
+    if "narrow" not in look:
+        page.set_viewport_size({"width": 1280, "height": 800})
+    log_in(page, site_in_use)
+    client.force_login(site_in_use)
+    shown = {name: path for name, path in pages().items() if is_page(client, path)}
+    assert shown.keys() >= EXPECTED
+    faults: list[str] = []
+    for name, path in shown.items():
+        page.goto(path)
+        faults += [f"{name}: {fault}" for fault in [*faults_of_accessibility(page), *width_beyond(page)]]
+    assert faults == [], "\n".join(faults)
