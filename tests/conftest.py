@@ -44,6 +44,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if parameters.get("engine") in ("postgresql", "mariadb"):
             item.add_marker(parameters["engine"])
+    items[:] = _longest_first(items, stretches=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def _longest_first(items: list[pytest.Item], *, stretches: int) -> list[pytest.Item]:
+    """Let each of the workers side by side, who get a stretch of the list each, begin with some of the journeys.
+
+    Short tests fill what time is left at the end; a journey that begins last would be waited for alone.
+    """
+    journeys = [item for item in items if item.get_closest_marker("journey")]
+    others = [item for item in items if not item.get_closest_marker("journey")]
+    ordered: list[pytest.Item] = []
+    for number in range(stretches):
+        ordered += journeys[number::stretches]
+        ordered += others[number * len(others) // stretches : (number + 1) * len(others) // stretches]
+    return ordered
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.journey, pytest.mark.redis]
 CALLBACK = "https://client.example/callback"
 VERIFIER = "a-code-verifier-of-more-than-forty-three-characters"
 TABLE = "oauth2_provider_accesstoken"
+SLOW_AND_SOON_MISSED = {"NICE_RATIO": 1.0, "LEASE_SECONDS": 6.0, "STATEMENT_TIMEOUT_SECONDS": 5.0}
 each_engine = pytest.mark.parametrize("engine", ["sqlite", "postgresql"], indirect=True)
 
 
@@ -174,7 +175,7 @@ def test_a_run_survives_kill_9_and_an_empty_redis_and_counts_exactly(
     # the schedule's minute is too long for a test: the same entry, each second
     second = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.SECONDS)
     PeriodicTask.objects.filter(task="maintenance.tasks.sweep").update(interval=second, expire_seconds=10)
-    with running_site(tmp_path, engine.url, MAINTENANCE='{"NICE_RATIO": 1.0}') as site:
+    with running_site(tmp_path, engine.url, MAINTENANCE=json.dumps(SLOW_AND_SOON_MISSED)) as site:
         live = token_by_client_credentials(site, service, "read")
         run = runs.enqueue("clear_expired")
 
