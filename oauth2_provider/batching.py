@@ -17,7 +17,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connections, models, transaction
-from django.db.models import BooleanField, Func, Q, QuerySet, Subquery
+from django.db.models import BooleanField, F, Func, Q, QuerySet, Subquery
+from django.db.models.expressions import RawSQL
 
 T = TypeVar("T")
 Key = tuple[Any, ...]
@@ -212,6 +213,16 @@ def in_chunks(keys: Sequence[T], using: str) -> Iterator[Sequence[T]]:
     """Cut `keys` into pieces that one statement on `using` takes as parameters."""
     size = min(connections[using].features.max_query_params or KEYS_AT_MOST, KEYS_AT_MOST)
     return (keys[start : start + size] for start in range(0, len(keys), size))
+
+
+def is_among(name: str, keys: Sequence[Any]) -> Any:
+    """Return the condition that the field `name` is one of `keys`, of which there is at least one.
+
+    Whole numbers are written into the statement: thousands of parameters cost more than what they choose.
+    """
+    if all(type(key) is int for key in keys):
+        return IsAnyOf(F(name), RawSQL(",".join(map(str, keys)), ()))  # noqa: S611 - whole numbers
+    return Q(**{f"{name}__in": keys})
 
 
 def estimated_count(rows: QuerySet[Any], *, at_most: int) -> int:

@@ -34,28 +34,11 @@ def remember_use(rows: QuerySet[Any]) -> None:
     used = dict(rows.order_by().values_list("application").annotate(Max("created")))
     used.pop(None, None)
     if used:
-        _raise_marks(used, rows.db)
+        raise_marks(used, rows.db)
 
 
-def list_and_remember_use(rows: QuerySet[Any]) -> list[Any]:
-    """Return the keys of `rows` in the order they come; their use is remembered, and they are read only once."""
-    if not witnesses_use(rows.model):
-        return list(rows.values_list("pk", flat=True))
-    user: Any = F("application")
-    if rows.model is get_access_token_model():
-        user = Case(When(scope=oauth2_settings.DCR_REGISTRATION_SCOPE, then=None), default=user)
-    keys, used = [], dict[Any, datetime]()
-    for key, application, created in rows.values_list("pk", user, "created").iterator():
-        keys.append(key)
-        used[application] = max(created, used.get(application, created))
-    used.pop(None, None)
-    if used:
-        _raise_marks(used, rows.db)
-    return keys
-
-
-def _raise_marks(used: dict[Any, datetime], using: str) -> None:
-    """Write the marks that are behind by more than their resolution, in one statement.
+def raise_marks(used: dict[Any, datetime], using: str) -> None:
+    """Write `used`, times by the application's key, where the mark is behind by more than its resolution.
 
     It never lowers one: `mark_used` may have been faster.
     """

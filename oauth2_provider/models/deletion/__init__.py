@@ -8,7 +8,8 @@ site has hooked into deletion in a way that a set-based statement would pass by,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.contenttypes.fields import GenericRelation
@@ -17,7 +18,7 @@ from django.db import connections, models
 from django.db.models import QuerySet
 from django.db.models.signals import post_delete, pre_delete
 
-from ...batching import delete_window, in_chunks
+from ...batching import delete_window, in_chunks, is_among
 from ..client_secret import ClientSecret
 from ..registry import (
     get_access_token_model,
@@ -26,8 +27,8 @@ from ..registry import (
     get_id_token_model,
     get_refresh_token_model,
 )
-from ..use import list_and_remember_use, remember_use
-from . import postgresql
+from ..use import remember_use, witnesses_use
+from . import postgresql, returning
 
 
 def delete_rows(
@@ -121,39 +122,67 @@ def _all_models(model: type[models.Model]) -> list[type[models.Model]]:
     return list(model._meta.apps.get_models(include_auto_created=True))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Going:
+    """Rows that go, as they stay until the end of the transaction; by their keys where these are listed."""
+
+    rows: QuerySet[Any]
+    keys: Sequence[Any] = ()
+
+    def named_by(self, field: Any) -> QuerySet[Any]:
+        """Return the rows that refer to one of them by the foreign key `field`."""
+        holders = field.model._base_manager.using(self.rows.db).order_by()
+        if self.keys:
+            return holders.filter(is_among(field.name, self.keys))
+        return holders.filter(**{f"{field.name}__in": self.rows.values("pk")})
+
+
 def _delete_in_steps(
     rows: QuerySet[Any], references: list[Any], followers: QuerySet[Any] | None
 ) -> Counter[str]:
     """Unhook, then delete, for engines without data-modifying CTEs. Foreign keys may be checked at once."""
     counts: Counter[str] = Counter()
-    for going in _held_fast(rows):
+    for going in _pieces(rows, is_referred_to=bool(references)):
         for field in references:
             counts += _let_go(field, going, followers)
-        counts[rows.model._meta.db_table] += delete_window(going)
+        counts[rows.model._meta.db_table] += _delete_remembering(going.rows)
     return counts
 
 
-def _held_fast(rows: QuerySet[Any]) -> Iterator[QuerySet[Any]]:
-    """Yield `rows`, their use remembered, so that they stay the same until the end of the transaction.
+def _pieces(rows: QuerySet[Any], *, is_referred_to: bool) -> Iterator[_Going]:
+    """Yield `rows` in pieces that a statement can name.
 
-    Where the engine locks rows, they are locked as rotation does, in the order of their keys, and named by these:
-    what makes them go is looked up once, not in each statement. On SQLite a transaction that writes is alone.
+    What several statements are about is locked first, where the engine locks rows, as rotation does, in the order of
+    keys, and named by these: what makes it go is looked up once. On SQLite a transaction that writes is alone.
     """
-    if not connections[rows.db].features.has_select_for_update:
-        remember_use(rows)
-        yield rows
+    features = connections[rows.db].features
+    if not features.has_select_for_update or (features.can_return_columns_from_insert and not is_referred_to):
+        yield _Going(rows=rows)
         return
-    keys = list_and_remember_use(rows.order_by("pk").select_for_update())
-    for some in in_chunks(keys, rows.db):
-        yield rows.model._base_manager.using(rows.db).filter(pk__in=some)
+    named = rows.model._base_manager.using(rows.db).order_by()
+    locked = rows.order_by("pk").select_for_update().values_list("pk", flat=True)
+    for keys in in_chunks(list(locked), rows.db):
+        yield _Going(rows=named.filter(is_among("pk", keys)), keys=keys)
 
 
-def _let_go(field: Any, rows: QuerySet[Any], followers: QuerySet[Any] | None) -> Counter[str]:
-    """Null `field` where it refers to `rows`, or delete the row where it is among `followers`."""
-    referring = field.model._base_manager.using(rows.db).filter(**{f"{field.name}__in": rows.values("pk")})
+def _delete_remembering(rows: QuerySet[Any]) -> int:
+    if not witnesses_use(rows.model):
+        return delete_window(rows)
+    count = returning.delete_remembering(rows)
+    if count is None:
+        remember_use(rows)
+        count = delete_window(rows)
+    return count
+
+
+def _let_go(field: Any, going: _Going, followers: QuerySet[Any] | None) -> Counter[str]:
+    """Null `field` where it refers to what goes, or delete the row where it is among `followers`."""
+    holders = list(going.named_by(field).order_by("pk").values_list("pk", flat=True))
     counts: Counter[str] = Counter()
-    for keys in in_chunks(list(referring.order_by("pk").values_list("pk", flat=True)), rows.db):
+    for keys in in_chunks(holders, going.rows.db):
+        are_holders = is_among("pk", keys)
         if followers is not None:
-            counts += _delete_in_steps(followers.filter(pk__in=keys), [], None)
-        field.model._base_manager.using(rows.db).filter(pk__in=keys).update(**{field.name: None})
+            counts += _delete_in_steps(followers.filter(are_holders), [], None)
+        rows = field.model._base_manager.using(going.rows.db)
+        rows.filter(are_holders).update(**{field.name: None})
     return counts

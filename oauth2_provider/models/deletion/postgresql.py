@@ -15,7 +15,6 @@ from typing import Any
 
 from django.db import connections, models
 from django.db.models import F, QuerySet
-from django.db.models import sql as orm_sql
 from django.db.models.expressions import RawSQL
 
 from ...batching import IsAnyOf
@@ -23,6 +22,7 @@ from ...settings import oauth2_settings
 from ..application import USE_RESOLUTION
 from ..registry import get_access_token_model, get_application_model, get_id_token_model
 from ..use import witnesses_use
+from .returning import compile_delete
 
 
 @dataclass
@@ -79,13 +79,6 @@ def delete_rows(
         update = f"UPDATE {table} SET {column} = NULL WHERE {among_hooked}{spared}"
         statement.add(unhooked, update)
     return statement.count(counted)
-
-
-def compile_delete(rows: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
-    """Return the DELETE statement of `rows`, which must be of one table, and its parameters."""
-    query = rows.query.clone()
-    query.__class__ = orm_sql.DeleteQuery
-    return query.get_compiler(rows.db).as_sql()
 
 
 def add_delete(statement: Statement, name: str, rows: QuerySet[Any]) -> None:
