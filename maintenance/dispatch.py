@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 ADVANCE = "maintenance.tasks.advance"
 PULSE = "maintenance.tasks.pulse"
 PULSE_EXPIRES_SECONDS = 60
+SOFT_LIMIT_SECONDS, TIME_LIMIT_SECONDS = 60, 120
+"""Of a slice, as a last resort: after the first it is asked to stop where it is, after the second it is killed."""
 PUBLISH_OPTIONS: dict[str, Any] = {
     "retry": True,
     "retry_policy": {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.2},

@@ -18,10 +18,11 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from .database import close_unusable
+from .dispatch import send
 from .exceptions import FencedOut, TransitionRefused
 from .models import HELD_BY_WORKER, WAITING, Run, RunEvent, RunStatus
 from .operations import Job
-from .runs import move, note
+from .runs import give_back, move, note
 from .settings import maintenance_settings
 from .windows import WindowMark, next_size, remember
 
@@ -170,6 +171,13 @@ class RunRecord:
             "run failed",
             extra={"action": "run_failed", "run": str(self.run.pk), "operation": self.run.operation},
         )
+
+    def give_back(self, why: str) -> None:
+        """Leave the run to the next slice, which goes on from the cursor; without progress, not again and again."""
+        close_unusable(self.alias)
+        give_back(self.run, why)
+        if self.run.status == RunStatus.INTERRUPTED:
+            send(self.run)
 
     def note(self, kind: RunEvent.Kind, *, text: str = "") -> None:
         """Add to the run's log."""

@@ -40,10 +40,8 @@ logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.2
 """How often a resting worker looks whether it has to stop."""
 
-LOST = (OperationalError, InterfaceError)
-"""What may be a lost connection."""
-PASSING = (*LOST, IntegrityError)
-"""What may be gone at the next try: deadlocks, timeouts, lost connections; a row that came to be held meanwhile."""
+LOST = (OperationalError, InterfaceError)  # maybe a lost connection
+PASSING = (*LOST, IntegrityError)  # gone at the next try: also deadlocks, timeouts, a row held meanwhile
 
 PATHS = {"set-based": "by set-based statements", "orm": "through the ORM, which is slower"}
 
@@ -57,7 +55,8 @@ class Runner:
     """Works one run in this process.
 
     `budget_seconds` is how long before it stops between two windows and sends the run on (None: to the end).
-    `must_stop` is asked between windows. `on_window` is told the run after each, for progress bars.
+    `must_stop` is asked between windows. `on_window` is told the run after each, for progress bars. `out_of_time` is
+    what a time limit raises in the middle of the work: the run is left to the next slice, as from a lost worker.
     """
 
     def __init__(
@@ -68,12 +67,14 @@ class Runner:
         must_stop: Callable[[], bool] = never,
         on_window: Callable[[Run], None] | None = None,
         window_rows: int | None = None,
+        out_of_time: tuple[type[Exception], ...] = (),
     ) -> None:
         self.run_id = run_id
         self.budget_seconds = budget_seconds
         self.must_stop = must_stop
         self.on_window = on_window
         self.sizes = WindowSizes(fixed=window_rows)
+        self.out_of_time = out_of_time
         self.record: RunRecord
         self.stages: Sequence[Stage] = ()
         self.is_beyond_mending = False
@@ -99,6 +100,8 @@ class Runner:
                 self._work_with_retries()
         except FencedOut:
             logger.info("another worker has the run", extra={"action": "fenced_out", "run": str(self.run_id)})
+        except self.out_of_time:
+            self.record.give_back("the time limit of a task was reached")
         except Exception as error:
             self.record.fail(error)
         if self.run.parent_id is not None and self.run.status in ENDED:
@@ -140,16 +143,13 @@ class Runner:
                 if not self._is_sharded:
                     self._advance_stage()
                 continue
-            if left := self._remaining(operation, job):
+            if left := operation.remaining(job) if self.run.parent_id is None else 0:
                 self.record.note(RunEvent.Kind.NOTE, text=f"{left} rows left: another pass")
                 self._save(self._fresh_cursor(job))
             elif self._succeed(operation):
                 return
             elif self.run.is_requested_again:
                 job = self._begin_again(operation)
-
-    def _remaining(self, operation: Operation, job: Job) -> int:
-        return operation.remaining(job) if self.run.parent_id is None else 0
 
     def _succeed(self, operation: Operation) -> bool:
         """End the run; False where it must not: somebody asked for what it does since its cutoff, or to stop it.

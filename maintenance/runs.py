@@ -227,19 +227,33 @@ def take_back(run: Run) -> None:
 
     Where the lease is not out, nothing changes.
     """
-    fenced = _rows(run).filter(fence=run.fence, lease_until__lt=timezone.now())
+    is_out = Q(lease_until__lt=timezone.now())
+    _release(run, is_out, RunEvent.Kind.LOST, f"no sign of {run.lease_holder or 'its worker'}", "WorkerLost")
+
+
+def give_back(run: Run, why: str) -> None:
+    """Release `run` from the worker that holds it and had to stop in the middle of a window, which counts as a loss.
+
+    Where another worker has it by now, or none, nothing changes.
+    """
+    is_held = Q(status__in=HELD_BY_WORKER)
+    _release(run, is_held, RunEvent.Kind.INTERRUPTED, why, "OutOfTime")
+
+
+def _release(run: Run, condition: Q, kind: RunEvent.Kind, why: str, error_class: str) -> None:
+    fenced = _rows(run).filter(condition, fence=run.fence)
     if not fenced.update(fence=F("fence") + 1, losses=F("losses") + 1, lease_until=None, sent=None):
         return
     run.refresh_from_db()
-    note(run, RunEvent.Kind.LOST, text=f"no sign of {run.lease_holder or 'its worker'}")
+    note(run, kind, text=why)
     try:
         if run.status == RunStatus.PAUSING:
             move(run, RunStatus.PAUSED)
         elif run.status == RunStatus.CANCELLING:
             move(run, RunStatus.CANCELLED)
         elif run.losses >= maintenance_settings.MAXIMUM_LOSSES:
-            message = f"{run.losses} workers were lost in a row without progress."
-            move(run, RunStatus.FAILED, error_class="WorkerLost", error_message=message)
+            message = f"{run.losses} workers were lost in a row without progress; the last time, {why}."
+            move(run, RunStatus.FAILED, error_class=error_class, error_message=message)
         else:
             move(run, RunStatus.INTERRUPTED)
     except TransitionRefused:

@@ -7,10 +7,11 @@ import multiprocessing
 from typing import Any
 
 from celery import Task, shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import worker_ready, worker_shutting_down
 
 from . import runs
-from .dispatch import send_pulse
+from .dispatch import SOFT_LIMIT_SECONDS, TIME_LIMIT_SECONDS, send_pulse
 from .exceptions import TooSoon
 from .heartbeats import note_heartbeat
 from .models import Heartbeat, Trigger
@@ -71,12 +72,21 @@ def run_operation(self: Task, /, operation: str, **arguments: Any) -> str | None
     return _trigger(self, operation, arguments)
 
 
-@shared_task(bind=True, ignore_result=True, acks_late=True, soft_time_limit=60, time_limit=120)
+@shared_task(
+    bind=True,
+    ignore_result=True,
+    acks_late=True,
+    soft_time_limit=SOFT_LIMIT_SECONDS,
+    time_limit=TIME_LIMIT_SECONDS,
+)
 def advance(self: Task, run_id: str) -> None:
     """Work one slice of the run."""
     _note_worker(self)
     Runner(
-        run_id, budget_seconds=maintenance_settings.SLICE_SECONDS, must_stop=_shutting_down.is_set
+        run_id,
+        budget_seconds=maintenance_settings.SLICE_SECONDS,
+        must_stop=_shutting_down.is_set,
+        out_of_time=(SoftTimeLimitExceeded,),
     ).advance()
 
 
