@@ -54,8 +54,12 @@ class ConnectDiscoveryInfoView(OIDCOnlyMixin, ServerMetadataViewMixin, View):
         validator = oauth2_settings.OAUTH2_VALIDATOR_CLASS()
         userinfo = oauth2_settings.OIDC_USERINFO_ENDPOINT
         methods = oauth2_settings.OIDC_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED
+        common = self.common_metadata(request, issuer)
+        common.pop(
+            "token_endpoint_auth_signing_alg_values_supported", None
+        )  # goes with the methods, which differ
         document = {
-            **self.common_metadata(request, issuer),
+            **common,
             "userinfo_endpoint": userinfo or self._get_endpoint_url(request, "user-info"),
             "jwks_uri": self._get_endpoint_url(request, "jwks-info"),
             "response_types_supported": bcp_filter_response_types(
