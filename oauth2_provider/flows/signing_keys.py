@@ -10,6 +10,7 @@ from django.db import IntegrityError, router, transaction
 from django.utils import timezone
 from jwcrypto import jwk
 
+from ..batching import atomically
 from ..models import AbstractApplication, SigningKey
 from ..settings import oauth2_settings
 from ..utils import jwk_from_pem
@@ -56,14 +57,18 @@ def create_key(algorithm: str) -> SigningKey:
     """Make a key. It signs at once where `algorithm` has none that does, else it is the next. One transaction.
 
     Of two runs at the same time, one makes the key that signs (`SigningKey.signs` is unique), the other the next.
+    One that is undone by a deadlock is run again.
     """
     using = router.db_for_write(SigningKey)
     is_first = not (algorithm == RS256 and oauth2_settings.OIDC_RSA_PRIVATE_KEY)
-    with transaction.atomic(using=using):
+
+    def create() -> SigningKey:
         key: SigningKey = SigningKey.objects.using(using).generate(algorithm)
         if is_first and not SigningKey.objects.using(using).active(algorithm).exists():
             _activate_unless_another_does(key, using)
-    return key
+        return key
+
+    return atomically(create, using=using)
 
 
 def _activate_unless_another_does(key: SigningKey, using: str) -> None:
@@ -79,14 +84,17 @@ def _activate_unless_another_does(key: SigningKey, using: str) -> None:
 def rotate(algorithm: str, *, keep: timedelta, is_forced: bool = False) -> SigningKey:
     """Have the next key sign, retire the one that did, make another next one; returns the one that signs now.
 
-    Retired keys stay published for `keep`, and for as long as an ID token lives. One transaction, the keys locked.
+    Retired keys stay published for `keep`, and for as long as an ID token lives. One transaction, the keys locked; one
+    that is undone by a deadlock is run again. Runs that race come one after another: each that returns a key has used
+    up one next key, and each key is returned once.
     Raises NothingToRotate where there is no next key or another run was faster, NextKeyTooYoung where it was published
     less than OIDC_JWKS_MAX_AGE_SECONDS ago and `is_forced` does not say that this does not matter.
     """
     using = router.db_for_write(SigningKey)
     try:
-        with transaction.atomic(using=using):
-            return _rotate(algorithm, keep=keep, is_forced=is_forced, using=using)
+        return atomically(
+            lambda: _rotate(algorithm, keep=keep, is_forced=is_forced, using=using), using=using
+        )
     except IntegrityError as error:
         raise NothingToRotate(f"Another run has made a key of {algorithm} sign meanwhile.") from error
 

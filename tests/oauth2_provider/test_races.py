@@ -263,6 +263,8 @@ def test_of_runs_that_rotate_never_two_have_a_key_sign(engine: EngineDatabase, w
     assert SigningKey.objects.next("ES256").exists()
     won = [kid for kid in signed if kid]
     assert len(set(won)) == len(won)
+    # each rotation that was asked for has used up one next key, and retired the one before it
+    assert SigningKey.objects.filter(retired__isnull=False).count() == len(won)
 
 
 @on_every_engine
