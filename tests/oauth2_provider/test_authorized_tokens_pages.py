@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
+from oauth2_provider.flows.registration import find_registration
 from oauth2_provider.models import AccessToken, Application, Grant, IDToken, RefreshToken
 from oauth2_provider.views.token import TOKENS_PER_PAGE
 
@@ -130,6 +131,17 @@ def test_everything_of_an_application_ends_on_request_and_nothing_of_others(
     for untouched in (elsewhere, another):
         assert len(working(untouched.values())) == len(untouched) - 1  # one was spent before
     assert Grant.objects.count() == 2
+
+
+def test_everything_of_an_application_is_not_its_registration(
+    logged_in: Client, user: Any, application: Application
+) -> None:
+    """RFC 7592 section 3: the registration access token is the client's, for as long as the client is registered."""
+    token = issue(user, application)
+    issue(user, application, token="a registration token", scope="oauth2_provider:registration")
+    logged_in.post(page_of(token), {"everything": "on"})
+    assert not AccessToken.objects.filter(pk=token.pk).exists()
+    assert find_registration(application.client_id, "a registration token") == application
 
 
 def test_a_token_without_an_application_can_be_revoked(logged_in: Client, user: Any) -> None:
