@@ -17,8 +17,11 @@ from django.utils import timezone
 from ..batching import atomically
 from ..generators import generate_strong_client_secret
 from ..hashers import check_client_secret, fast_hash
-from ..models import ClientSecret, get_application_model
+from ..models import AbstractApplication, ClientSecret, get_application_model
 
+Methods = AbstractApplication.TokenEndpointAuthMethod
+METHODS_WITH_FURTHER_SECRETS = (Methods.CLIENT_SECRET_BASIC, Methods.CLIENT_SECRET_POST)
+"""Where the secret itself is presented; the others sign with one key, or have no secret."""
 LIVE_AT_MOST = 10
 """Further secrets that an application may have at once, expired ones not counted."""
 
@@ -109,6 +112,15 @@ def revoke_own_secret(application: Any) -> None:
 def revoke_client_secret(secret: ClientSecret) -> None:
     """End a further secret. Always possible: a leaked one must go, even if it is the last."""
     secret.delete()
+
+
+def revoke_further_secrets(application: Any) -> None:
+    """End all further secrets of `application`: it authenticates in another way from now on.
+
+    They would come to life again with a later change of the method.
+    """
+    rows = ClientSecret.objects.using(router.db_for_write(ClientSecret))
+    rows.filter(application=application.pk).delete()
 
 
 def _lock(application: Any) -> None:

@@ -16,11 +16,12 @@ from django.db import router, transaction
 from django.utils import timezone
 
 from ..batching import atomically
-from ..generators import generate_client_secret
+from ..generators import generate_client_secret, generate_strong_client_secret
 from ..hashers import check_client_secret, is_hashed_secret
 from ..models import get_access_token_model, get_application_model, set_token_value, token_checksum
 from ..settings import oauth2_settings
 from .client_metadata import SHARED_SECRET_METHODS, Methods, apply_metadata, check, describe
+from .client_secrets import METHODS_WITH_FURTHER_SECRETS, revoke_further_secrets
 from .errors import RegistrationEnded
 from .inactive_applications import delete_applications
 from .metadata_values import InvalidClientMetadata
@@ -83,8 +84,8 @@ def update(application: Any, document: Any, *, token: str) -> Registration:
     """Replace all metadata of `application` by `document` (RFC 7592 section 2.2); `token` is what was presented.
 
     The row is locked meanwhile. The secret is renewed where DCR_ROTATE_CLIENT_SECRET_ON_UPDATE says so, or the
-    new way to authenticate cannot use the present one. Nothing has changed where this raises InvalidClientMetadata, or
-    RegistrationEnded because another request was faster.
+    new way to authenticate cannot use the present one; further secrets end where it uses none of them. Nothing
+    has changed where this raises InvalidClientMetadata, or RegistrationEnded because another request was faster.
     """
     is_renewed = bool(oauth2_settings.DCR_ROTATE_CLIENT_SECRET_ON_UPDATE)
 
@@ -95,6 +96,8 @@ def update(application: Any, document: Any, *, token: str) -> Registration:
         client_secret = _settle_secret(locked, is_renewed=is_renewed)
         check(locked)
         locked.save()
+        if locked.token_endpoint_auth_method not in METHODS_WITH_FURTHER_SECRETS:
+            revoke_further_secrets(locked)
         valid = token
         if oauth2_settings.DCR_ROTATE_REGISTRATION_TOKEN_ON_UPDATE:
             _tokens_of(locked).delete()
@@ -166,11 +169,17 @@ def _settle_secret(application: Any, *, is_renewed: bool) -> str | None:
         application.client_secret = ""
         return None
     stored = application.client_secret
-    is_usable = bool(stored) and (application.hash_client_secret or not is_hashed_secret(stored))
-    if is_usable and not is_renewed:
+    is_usable = application.hash_client_secret or not (is_hashed_secret(stored) or _is_too_short(application))
+    if stored and is_usable and not is_renewed:
         return None
     application.client_secret = generate_client_secret()
+    if _is_too_short(application):  # by a generator of the site's: nothing that the client could mend
+        application.client_secret = generate_strong_client_secret()
     return str(application.client_secret)
+
+
+def _is_too_short(application: Any) -> bool:
+    return application.algorithm == application.HS256_ALGORITHM and not application.has_long_secret
 
 
 def _tokens_of(application: Any) -> Any:

@@ -258,8 +258,9 @@ class AbstractApplication(OpenIDClient, RegisteredClient):
             raise ValidationError(_("client_secret_jwt needs a client secret that is not hashed"))
         if self.client_jwks and self.client_jwks_uri:
             raise ValidationError(_("client_jwks and client_jwks_uri exclude each other"))
-        if self.client_jwks:
-            _parse_jwks(self.client_jwks)
+        keys = self.get_client_signing_jwks()
+        if method == methods.PRIVATE_KEY_JWT and keys is not None and not list(keys):
+            raise ValidationError(_("private_key_jwt needs a key, and client_jwks holds none"))
 
     def get_client_signing_jwks(self) -> jwk.JWKSet | None:
         """Return the client's own public keys (RFC 7523), or None where `client_jwks` is empty."""

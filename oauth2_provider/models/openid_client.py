@@ -83,7 +83,7 @@ class OpenIDClient(models.Model):
         if self.algorithm == self.NO_ALGORITHM:
             raise ImproperlyConfigured("The application has no algorithm to sign ID tokens with")
         if self.algorithm == self.HS256_ALGORITHM:
-            return self.get_client_secret_hmac_jwk()
+            return self._symmetric_key()
         return active_key(self.algorithm)
 
     def get_client_secret_hmac_jwk(self) -> jwk.JWK:
@@ -91,6 +91,19 @@ class OpenIDClient(models.Model):
         if self._client_secret_is_hashed(self.client_secret):  # type: ignore[attr-defined]
             raise ImproperlyConfigured("A hashed client secret cannot be used as a key")
         return jwk.JWK(kty="oct", k=base64url_encode(self.client_secret))  # type: ignore[attr-defined]
+
+    def _symmetric_key(self) -> jwk.JWK:
+        key = self.get_client_secret_hmac_jwk()
+        if not self.has_long_secret:
+            raise ImproperlyConfigured(
+                f"HS256 needs a client secret of at least {HS256_MINIMUM_BYTES} bytes: give the client another"
+            )
+        return key
+
+    @property
+    def has_long_secret(self) -> bool:
+        """Whether the client secret has the entropy of an HS256 key (Core 1.0 section 16.19, RFC 7518 section 3.2)."""
+        return len(self.client_secret.encode()) >= HS256_MINIMUM_BYTES  # type: ignore[attr-defined]
 
     @staticmethod
     def _client_secret_is_hashed(client_secret: str) -> bool:
@@ -115,7 +128,7 @@ class OpenIDClient(models.Model):
             )
         if self.hash_client_secret:  # type: ignore[attr-defined]
             raise ValidationError(_("HS256 signs with the client secret: it must not be hashed"))
-        if len(self.client_secret.encode()) < HS256_MINIMUM_BYTES:  # type: ignore[attr-defined]
+        if not self.has_long_secret:
             raise ValidationError(
                 _("HS256 needs a client secret of at least 32 bytes (RFC 7518 section 3.2)")
             )

@@ -146,12 +146,17 @@ def test_a_client_is_known_by_its_document(outside: OutsideServer) -> None:
         {"grant_types": ["client_credentials"]},
         {"grant_types": ["password"]},
         {"client_name": "a\x00"},
+        {"token_endpoint_auth_method": "private_key_jwt"},
+        {"token_endpoint_auth_method": "private_key_jwt", "jwks": {}},
+        {"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": []}},
     ],
 )
 @pytest.mark.django_db
 def test_a_document_that_makes_no_client_is_not_kept(outside: OutsideServer, members: dict[str, Any]) -> None:
     """Section 4.1: client_id MUST match the URL; no secrets, no method that shares one. 4.4: MUST NOT cache invalid."""
-    assert cimd.resolve_cimd_application(publish(outside, **members)) is None
+    methods = ["client_secret_basic", "private_key_jwt"]
+    with override_settings(OAUTH2_PROVIDER={**SITE, "OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": methods}):
+        assert cimd.resolve_cimd_application(publish(outside, **members)) is None
     assert not Application.objects.exists()
 
 

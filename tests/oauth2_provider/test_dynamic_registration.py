@@ -270,6 +270,20 @@ def test_the_scope_of_registration_tokens_is_not_to_be_had(client: Client, open_
         assert client.post("/o/token/", asked).json()["scope"] == "read"
 
 
+@pytest.mark.parametrize("members", [{}, {"jwks": {}}, {"jwks": {"keys": []}}])
+def test_a_client_that_authenticates_by_a_key_registers_one(
+    client: Client, db: None, members: dict[str, Any]
+) -> None:
+    """RFC 7591 section 2: a client with private_key_jwt has keys, by value or by reference."""
+    methods = {"OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": ["client_secret_basic", "private_key_jwt"]}
+    with override_settings(OAUTH2_PROVIDER={**OPEN, **methods}):
+        document = {**MINIMAL, "token_endpoint_auth_method": "private_key_jwt", **members}
+        error, description = refusal(post(client, document))
+    assert error == "invalid_client_metadata"
+    assert "private_key_jwt needs" in description
+    assert not Application.objects.exists()
+
+
 def test_a_secret_that_signs_is_not_hashed(client: Client, open_registration: None) -> None:
     told = post(client, {**MINIMAL, "id_token_signed_response_alg": "HS256"}).json()
     assert Application.objects.get().client_secret == told["client_secret"]

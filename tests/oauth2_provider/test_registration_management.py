@@ -13,6 +13,7 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from oauth2_provider.flows import registration
+from oauth2_provider.flows.client_secrets import add_client_secret, find_presented_secret
 from oauth2_provider.flows.errors import RegistrationEnded
 from oauth2_provider.flows.inactive_applications import InactiveKind, InactivityRule, candidates, judge
 from oauth2_provider.hashers import check_client_secret
@@ -157,6 +158,38 @@ def test_who_comes_to_need_a_secret_gets_one_and_who_does_not_loses_it(client: C
     assert check_client_secret(confidential["client_secret"], Application.objects.get().client_secret)
     signing = put(client, confidential, id_token_signed_response_alg="HS256").json()
     assert Application.objects.get().client_secret == signing["client_secret"]
+
+
+def test_a_secret_too_short_to_sign_is_replaced(client: Client, told: Told) -> None:
+    """OpenID Connect Core 1.0 section 16.19, RFC 7518 section 3.2: a key of 256 bits at least, MUST."""
+    Application.objects.update(client_secret="x" * 31, algorithm="HS256", hash_client_secret=False)
+    signing = put(client, told, id_token_signed_response_alg="HS256").json()
+    assert Application.objects.get().client_secret == signing["client_secret"]
+    assert len(signing["client_secret"]) >= 32
+
+
+def test_a_site_that_makes_short_secrets_makes_longer_ones_where_they_sign(client: Client, db: None) -> None:
+    """OpenID Connect Core 1.0 section 16.19."""
+    with override_settings(OAUTH2_PROVIDER={**OPEN, "CLIENT_SECRET_GENERATOR_LENGTH": 20}):
+        assert len(post(client, MINIMAL).json()["client_secret"]) == 20
+        signing = post(client, {**MINIMAL, "id_token_signed_response_alg": "HS256"}).json()
+    assert len(signing["client_secret"]) >= 32
+
+
+@pytest.mark.parametrize("method", ["none", "private_key_jwt", "client_secret_jwt", "client_secret_post"])
+def test_further_secrets_end_with_the_way_to_present_them(client: Client, told: Told, method: str) -> None:
+    """RFC 7592 section 2.2: they would come to life with the next update, for a client that had none."""
+    application = Application.objects.get()
+    further = add_client_secret(application, name="for a rotation").secret
+    application.refresh_from_db()
+    methods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "client_secret_jwt"]
+    site = {**OPEN, "OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": methods}
+    with override_settings(OAUTH2_PROVIDER=site):
+        changed = put(client, told, token_endpoint_auth_method=method, jwks_uri="https://client.example/keys")
+        assert changed.status_code == 200, changed.content
+        assert put(client, changed.json()).status_code == 200
+    found = find_presented_secret(application.client_id, further)
+    assert (found is not None) == (method == "client_secret_post")
 
 
 @pytest.mark.parametrize(

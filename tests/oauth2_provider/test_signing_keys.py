@@ -190,6 +190,31 @@ def test_a_client_whose_key_is_gone_hears_of_it(
     assert "id_token" not in refreshed.json()
 
 
+def test_a_client_whose_secret_is_too_short_to_sign_hears_of_it(
+    client: Client, oidc: Any, register: Register, authorize: Any
+) -> None:
+    """OpenID Connect Core 1.0 sections 10.1, 16.19: an HS256 secret MUST have 256 bits; nothing is signed with less."""
+    registered = register(algorithm="HS256", hash_client_secret=False)
+    code = authorize(registered, scope="openid")["code"]
+    Application.objects.update(client_secret="x" * 31)
+    with pytest.raises(ImproperlyConfigured, match="at least 32 bytes"):
+        Application.objects.get().jwk_key  # noqa: B018
+    assert redirected(ask(client, registered))["error"] == "invalid_scope"
+    answer = client.post(
+        "/o/token/",
+        {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": "https://client.example/callback",
+            "code_verifier": "a-code-verifier-of-more-than-forty-three-characters",
+            "client_id": registered.application.client_id,
+            "client_secret": "x" * 31,
+        },
+    )
+    assert (answer.status_code, answer.json()["error"]) == (400, "server_error")
+    assert "x" * 31 not in answer.content.decode()
+
+
 # -- subjects
 
 
