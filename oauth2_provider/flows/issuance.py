@@ -21,9 +21,9 @@ from ..models import (
     set_token_value,
     token_checksum,
 )
+from ..models.deletion import delete_in_use
 from ..settings import oauth2_settings
 from .errors import GrantUnusable
-from .revocation import delete_access_token
 
 
 def redeem_grant(grant: Any, *, access_token: str, token_family: uuid.UUID) -> None:
@@ -53,7 +53,9 @@ def retire_refresh_token(refresh_token: Any, *, token_family: uuid.UUID) -> bool
     if not rows.update(revoked=now, access_token=None, token_family=token_family, updated=now):
         return False
     if refresh_token.access_token_id is not None:
-        delete_access_token(refresh_token.access_token_id)
+        model = get_access_token_model()
+        rows = model._base_manager.using(router.db_for_write(model)).filter(pk=refresh_token.access_token_id)
+        delete_in_use(rows.order_by())
     return True
 
 
@@ -111,14 +113,14 @@ def lock_refresh_token(refresh_token: Any) -> None:
 
 
 def _lock_by_key(refresh_token: Any) -> None:
-    """Lock the row by its primary key alone, where the engine has row locks.
+    """Lock the row by its primary key alone, on MariaDB and MySQL.
 
-    MariaDB serves a condition on `revoked` from that index, locks the entry before the row, and so deadlocks with
-    whoever has the row.
+    These serve a condition on `revoked` from its index, lock the entry before the row, and so deadlock with whoever
+    has the row.
     """
     model = get_refresh_token_model()
     using = router.db_for_write(model)
-    if connections[using].features.has_select_for_update:
+    if connections[using].vendor == "mysql":
         model._base_manager.using(using).select_for_update().filter(pk=refresh_token.pk).values("pk").first()
 
 

@@ -18,15 +18,8 @@ from ..models import (
     revoke_access_token,
     token_checksum,
 )
-from ..models.deletion import delete_rows
 from ..models.lookup import find
 from .errors import TokenOfAnotherClient
-
-
-def delete_access_token(pk: Any) -> None:
-    """Delete one access token that nothing refers to any more."""
-    model = get_access_token_model()
-    delete_rows(model._base_manager.using(router.db_for_write(model)).filter(pk=pk).order_by(), is_held=False)
 
 
 def revoke_presented_token(token: str, *, application_id: Any, hint: str | None = None) -> bool:

@@ -54,6 +54,14 @@ def delete_rows(
         return Counter()
 
 
+def delete_in_use(rows: QuerySet[Any]) -> None:
+    """Delete `rows` that nothing refers to, of an application that gets a token now: its use is marked anyway."""
+    if slow_path_reasons(rows.model):
+        _delete_by_orm(rows)
+    else:
+        delete_window(rows)
+
+
 def slow_path_reasons(model: type[models.Model]) -> list[str]:
     """Return why rows of `model` must go through the ORM; empty where a statement may delete them."""
     name = model._meta.label
