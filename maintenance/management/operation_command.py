@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import time
 from typing import Any
 
@@ -56,6 +57,13 @@ class OperationCommand(BaseCommand):
             help="How many workers, side by side; with --enqueue only. Default: 1.",
         )
         parser.add_argument("--reason", default="", help="Why; kept in the run's record.")
+        parser.add_argument(
+            "--noinput",
+            "--no-input",
+            action="store_false",
+            dest="interactive",
+            help="Ask nothing, also where so much goes that a word has to be typed.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         operation = self._operation()
@@ -73,6 +81,8 @@ class OperationCommand(BaseCommand):
         if options["dry_run"]:
             self._preview(operation, arguments, as_json=options["json"])
             return
+        if options["interactive"]:
+            self._have_word_typed(operation, arguments)
         run = runs.request_run(
             operation.name,
             arguments,
@@ -89,6 +99,26 @@ class OperationCommand(BaseCommand):
 
     def warn(self) -> None:
         """Say on stderr what the operator should know before."""
+
+    def _have_word_typed(self, operation: Operation, arguments: dict[str, Any]) -> None:
+        """Ask for the word that the admin's confirmation asks for; raises CommandError where it is not typed."""
+        word = operation.word_to_type(arguments)
+        if not word:
+            return
+        if not sys.stdin.isatty():
+            raise CommandError(
+                f'{operation.title} with these arguments takes the word "{word}", typed at a terminal. Where there '
+                "is none, give --no-input; --dry-run says what would go.",
+                returncode=USAGE,
+            )
+        self.stderr.write(f'{operation.description}\nType "{word}" to go on: ', ending="")
+        self.stderr.flush()
+        try:
+            typed = sys.stdin.readline().strip()
+        except KeyboardInterrupt:
+            typed = ""
+        if typed != word:
+            raise CommandError("The word was not typed. Nothing was done.")
 
     def _operation(self) -> Operation:
         try:

@@ -34,6 +34,7 @@ from tests.servers import wait_until
 
 TABLE = "oauth2_provider_accesstoken"
 MakeTokens = Callable[..., Any]
+CTRL_C, CTRL_D = "\x03", "\x04"
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -94,6 +95,9 @@ def test_it_says_what_an_unset_lifetime_keeps(make_tokens: MakeTokens) -> None:
         (["cleartokens", "--dry-run", "--enqueue"], "not both"),
         (["revoke_user_tokens"], "Say whose tokens"),
         (["revoke_user_tokens", "7"], "There is no user 7"),
+        (["revoke_user_tokens", "--everybody"], "give --no-input"),
+        (["revoke_user_tokens", "--everybody", "--enqueue"], "give --no-input"),
+        (["maintenance_run", "revoke_user_tokens", "--everybody"], "give --no-input"),
         (["migrate_token_scopes", "read", "read"], "would become itself"),
         (["migrate_token_scopes", 'a"b', "read"], "is no scope"),
         (["cleanup_inactive_applications", "--days", "-1"], "days"),
@@ -138,6 +142,47 @@ def test_each_operation_has_its_command(make_tokens: MakeTokens) -> None:
         (name, "command", "succeeded")
         for name in ("migrate_token_scopes", "revoke_user_tokens", "cleanup_inactive_applications")
     }
+
+
+@pytest.mark.django_db
+def test_without_a_terminal_everybodys_tokens_are_revoked_where_no_input_says_so(
+    make_tokens: MakeTokens,
+) -> None:
+    make_tokens(live=2)
+    AccessToken.objects.update(user=get_user_model().objects.create_user("ann"))
+    preview = json.loads(run_command("revoke_user_tokens", "--everybody", "--dry-run", "--json"))
+    assert (preview["rows"], AccessToken.objects.count()) == (2, 2)
+    report = json.loads(run_command("revoke_user_tokens", "--everybody", "--no-input", "--json"))
+    assert (report["status"], report["counts"][TABLE]) == ("succeeded", 2)
+    assert not AccessToken.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "left"), [("everybody\n", 0, 0), ("yes\n", 1, 2), (CTRL_D, 1, 2), (CTRL_C, 1, 2)]
+)
+def test_at_a_terminal_everybodys_tokens_are_revoked_once_the_word_is_typed(
+    engine: EngineDatabase, make_tokens: MakeTokens, typed: str, code: int, left: int
+) -> None:
+    """The word that the page asks for too. Ctrl-D and Ctrl-C type none."""
+    make_tokens(live=2)
+    AccessToken.objects.update(user=get_user_model().objects.create_user("ann"))
+    terminal, other_end = pty.openpty()
+    process = start_command(engine, "revoke_user_tokens", "--everybody", "--json", terminal=other_end)
+    os.close(other_end)
+    shown = ""
+    while "to go on: " not in shown:
+        shown += os.read(terminal, 1000).decode()
+    if typed == CTRL_C:
+        process.send_signal(signal.SIGINT)
+    else:
+        os.write(terminal, typed.encode())
+    output, _ = process.communicate(timeout=60)
+    os.close(terminal)
+    assert 'Type "everybody" to go on: ' in shown
+    assert process.returncode == code
+    assert AccessToken.objects.count() == left
+    assert Run.objects.exists() == (code == 0)
+    assert [line["status"] for line in map(json.loads, output.splitlines())] == ["succeeded"] * (code == 0)
 
 
 @pytest.mark.django_db
@@ -241,13 +286,21 @@ def test_a_command_follows_a_run_that_a_worker_has(
 
 
 def start_cleartokens(engine: EngineDatabase, *arguments: str) -> subprocess.Popen[str]:
+    return start_command(engine, "cleartokens", *arguments)
+
+
+def start_command(
+    engine: EngineDatabase, *arguments: str, terminal: int | None = None
+) -> subprocess.Popen[str]:
+    """Start `manage.py` with `arguments`; at `terminal` where there is one."""
     variables = {"DJANGO_SETTINGS_MODULE": "worker.settings", "DJANGO_DEBUG": "1", "DATABASE_URL": engine.url}
     return subprocess.Popen(
-        [sys.executable, "manage.py", "cleartokens", *arguments],
+        [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
         env={**os.environ, **variables},
+        stdin=terminal,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.PIPE if terminal is None else terminal,
         text=True,
     )
 
