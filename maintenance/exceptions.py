@@ -33,6 +33,16 @@ class InvalidArguments(MaintenanceError):  # noqa: N818 - the fact
         super().__init__(" ".join(parts))
 
 
+class RunNotStored(MaintenanceError):  # noqa: N818 - the fact
+    """The database refused a run again and again, though no other of the same work is active."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(
+            f"The database does not take this run of {operation}, and no other of the same work is active. Does "
+            "the user who asks for it still exist?"
+        )
+
+
 class TransitionRefused(MaintenanceError):  # noqa: N818 - the fact
     """A run cannot go from its status to the one asked for."""
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from .audit import record
 from .dispatch import send, send_on_commit
-from .exceptions import InvalidArguments, TooSoon, TransitionRefused
+from .exceptions import InvalidArguments, RunNotStored, TooSoon, TransitionRefused
 from .models import (
     ACTIVE,
     CONTROLS,
@@ -44,6 +44,8 @@ from .switch import release_all as release_all
 logger = logging.getLogger(__name__)
 
 MOST_SHARDS = 64
+STORE_ATTEMPTS = 3
+"""How often a run is asked for anew where the one it would have joined had just ended."""
 
 
 def enqueue(operation: str, *, shards: int = 1, **arguments: Any) -> Run:
@@ -67,8 +69,9 @@ def request_run(
 ) -> Run:
     """Create the Run, or return the active one of the same operation and arguments (`run.is_new` tells which).
 
-    Raises UnknownOperation, InvalidArguments, and TooSoon for a schedule that fires within the operation's
-    minimum interval. With `dispatch=False` no message is sent: the caller works the run itself.
+    Raises UnknownOperation, InvalidArguments, TooSoon for a schedule that fires within the operation's minimum
+    interval, and RunNotStored where the database refuses the row. With `dispatch=False` no message is sent: the
+    caller works the run itself.
     """
     kind = get_operation(operation)
     canonical = kind.clean(arguments)
@@ -85,24 +88,8 @@ def request_run(
         shards=shards,
         active_key=active_key(operation, canonical),
     )
-    alias = router.db_for_write(Run)
-    try:
-        with transaction.atomic(using=alias):
-            run.save(using=alias, force_insert=True)
-            note(run, RunEvent.Kind.ENQUEUED, actor=_actor(run), text=reason)
-            _record_request(run, AuditAction.RUN_REQUESTED)
-    except IntegrityError:
-        active = _join_active(run)
-        if active is None:
-            return request_run(
-                operation,
-                arguments,
-                trigger=trigger,
-                requested_by=requested_by,
-                reason=reason,
-                shards=shards,
-                dispatch=dispatch,
-            )
+    active = _store_or_join(run)
+    if active is not None:
         return active
     run.is_new = True  # type: ignore[attr-defined]
     logger.info("run enqueued", extra={"action": "run_enqueued", "run": str(run.pk), "operation": operation})
@@ -258,6 +245,24 @@ def _release(run: Run, condition: Q, kind: RunEvent.Kind, why: str, error_class:
             move(run, RunStatus.INTERRUPTED)
     except TransitionRefused:
         logger.info("run moved meanwhile", extra={"action": "sweep_overtaken", "run": str(run.pk)})
+
+
+def _store_or_join(run: Run) -> Run | None:
+    """Store `run`, or return the active one of the same work. Raises RunNotStored where neither can be done."""
+    alias = router.db_for_write(Run)
+    refused: IntegrityError | None = None
+    for _ in range(STORE_ATTEMPTS):
+        try:
+            with transaction.atomic(using=alias):
+                run.save(using=alias, force_insert=True)
+                note(run, RunEvent.Kind.ENQUEUED, actor=_actor(run), text=run.reason)
+                _record_request(run, AuditAction.RUN_REQUESTED)
+            return None
+        except IntegrityError as error:
+            if (active := _join_active(run)) is not None:
+                return active
+            refused = error
+    raise RunNotStored(run.operation) from refused
 
 
 def _join_active(run: Run) -> Run | None:

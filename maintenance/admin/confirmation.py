@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from .. import runs
 from ..audit import record
-from ..exceptions import InvalidArguments
+from ..exceptions import InvalidArguments, RunNotStored
 from ..forms import ConfirmForm
 from ..models import AuditAction, Run, RunEvent, Trigger
 from ..operations import Operation, Preview
@@ -123,7 +123,7 @@ def start(
             )
             for arguments in works
         ]
-    except InvalidArguments as invalid:
+    except (InvalidArguments, RunNotStored) as invalid:
         messages.error(request, str(invalid))
         return HttpResponseRedirect(reverse("admin:maintenance_run_now", args=[operation.name]))
     if counts is not None:

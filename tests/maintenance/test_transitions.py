@@ -7,11 +7,22 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, connections
 
 from maintenance import runs
-from maintenance.exceptions import TransitionRefused
-from maintenance.models import ACTIVE, ENDED, HELD_BY_WORKER, TRANSITIONS, Run, RunStatus, Trigger, active_key
+from maintenance.exceptions import RunNotStored, TransitionRefused
+from maintenance.models import (
+    ACTIVE,
+    ENDED,
+    HELD_BY_WORKER,
+    TRANSITIONS,
+    AuditEvent,
+    Run,
+    RunStatus,
+    Trigger,
+    active_key,
+)
 from maintenance.record import RunRecord
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine, on_servers
@@ -120,6 +131,21 @@ def test_of_many_requests_for_the_same_work_one_makes_the_run(engine: EngineData
     assert len({run.pk for run in made}) == 1
     assert sorted(run.is_new for run in made) == [False, False, False, True]
     assert Run.objects.count() == 1
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"], indirect=True)
+def test_a_run_that_the_database_refuses_is_an_error_and_not_asked_for_without_end(
+    engine: EngineDatabase,
+) -> None:
+    """The user who asks for it is gone: no other run stands in its way."""
+    user = get_user_model().objects.create_user("ann")
+    get_user_model().objects.filter(pk=user.pk).delete()
+    with pytest.raises(RunNotStored, match="still exist") as refused:
+        runs.request_run("clear_expired", {}, trigger=Trigger.CODE, requested_by=user)
+    assert isinstance(refused.value.__cause__, IntegrityError)
+    assert not Run.objects.exists()
+    assert not AuditEvent.objects.exists()
+    assert runs.enqueue("clear_expired").status == RunStatus.ENQUEUED
 
 
 @on_servers
