@@ -66,5 +66,12 @@ class FencedOut(MaintenanceError):  # noqa: N818 - the fact
     """Another worker has taken the run over."""
 
 
+class SliceSpent(MaintenanceError):  # noqa: N818 - the fact
+    """What went wrong was tried again until the slice was over. `error` names its class."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(f"{error} came again and again until the slice was over")
+
+
 class ShardFailed(MaintenanceError):  # noqa: N818 - the fact
     """A shard of the run failed or was cancelled; its own page says why. A retry goes on with it."""

@@ -127,6 +127,16 @@ class RunRecord:
             cursor, progress=progress, counts=counts, seconds=seconds, window_rows=following, mark=mark
         )
 
+    def renew(self, *, window_rows: int | None = None) -> None:
+        """Renew the lease without progress, as between two attempts; `window_rows` is the size of the next."""
+        now = timezone.now()
+        changes: dict[str, Any] = {"heartbeat": now, "lease_until": _lease_end(now)}
+        if window_rows is not None:
+            changes["window_rows"] = window_rows
+        rows = Run.objects.using(self.alias).filter(pk=self.run.pk, fence=self.run.fence)
+        if not rows.filter(status__in=HELD_BY_WORKER).update(**changes):
+            raise FencedOut
+
     def answer_requests(self) -> None:
         """Take note of those who asked again; the cutoff that is read after this covers them."""
         rows = Run.objects.using(self.alias).filter(pk=self.run.pk, fence=self.run.fence)

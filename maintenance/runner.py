@@ -13,7 +13,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -25,30 +25,23 @@ from . import shards
 from .cursors import after_window, carried_over, fits, fresh_cursor, progress_of_cursor
 from .database import close_unusable, keep_run_row_unlocked, reset_timeouts, set_timeouts
 from .dispatch import send
-from .exceptions import FencedOut, ShardFailed
+from .exceptions import FencedOut, ShardFailed, SliceSpent
 from .models import ENDED, WAITING, Run, RunEvent, RunStatus
 from .operations import Job, Operation, OperationKind, Stage, get_operation
 from .record import RunRecord, job_of
 from .settings import maintenance_settings
 from .signals import run_started
+from .slices import Slice, never
 from .throttles import Hold, find_hold, find_switch_hold, is_over_time, rest_seconds
 from .tracing import set_attributes, span
 from .windows import WindowSizes
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.2
-"""How often a resting worker looks whether it has to stop."""
-
 LOST = (OperationalError, InterfaceError)  # maybe a lost connection
 PASSING = (*LOST, IntegrityError)  # gone at the next try: also deadlocks, timeouts, a row held meanwhile
 
 PATHS = {"set-based": "by set-based statements", "orm": "through the ORM, which is slower"}
-
-
-def never() -> bool:
-    """Never stop: the default of `Runner`."""
-    return False
 
 
 class Runner:
@@ -70,8 +63,7 @@ class Runner:
         out_of_time: tuple[type[Exception], ...] = (),
     ) -> None:
         self.run_id = run_id
-        self.budget_seconds = budget_seconds
-        self.must_stop = must_stop
+        self.slice = Slice(budget_seconds, must_stop=must_stop)
         self.on_window = on_window
         self.sizes = WindowSizes(fixed=window_rows)
         self.out_of_time = out_of_time
@@ -100,6 +92,8 @@ class Runner:
                 self._work_with_retries()
         except FencedOut:
             logger.info("another worker has the run", extra={"action": "fenced_out", "run": str(self.run_id)})
+        except SliceSpent as spent:
+            self.record.give_back(str(spent))
         except self.out_of_time:
             self.record.give_back("the time limit of a task was reached")
         except Exception as error:
@@ -128,14 +122,13 @@ class Runner:
 
     def _work(self) -> None:
         operation = get_operation(self.run.operation)
-        started = time.monotonic()
         job = job_of(self.run)
         self.stages = operation.stages(job)
         self._begin(job)
         if not fits(self.run.cursor, self.stages) and self._awaits_former_stages():
             return
         while True:
-            if self._is_stopped(started):
+            if self._is_stopped():
                 return
             if self.run.cursor["stage"] < len(self.stages):
                 if self._is_sharded and self._awaits_shards():
@@ -174,15 +167,15 @@ class Runner:
         self.record.note(RunEvent.Kind.NOTE, text="requested again: another pass")
         return job
 
-    def _is_stopped(self, started: float) -> bool:
+    def _is_stopped(self) -> bool:
         """Act on what somebody asked for, on the end of the slice and on throttles; True: the slice is over."""
         if self.run.status == RunStatus.PAUSING:
             self.record.leave(RunStatus.PAUSED, RunEvent.Kind.PAUSED)
         elif self.run.status == RunStatus.CANCELLING:
             self.record.leave(RunStatus.CANCELLED, RunEvent.Kind.CANCELLED)
-        elif self.must_stop():
+        elif self.slice.must_stop():
             self._interrupt("the worker shuts down")
-        elif self.budget_seconds is not None and time.monotonic() - started >= self.budget_seconds:
+        elif self.slice.is_spent:
             self._interrupt("")
         else:
             return self._is_held()
@@ -191,7 +184,7 @@ class Runner:
     def _is_held(self) -> bool:
         if get_operation(self.run.operation).kind is OperationKind.SECURITY:
             return False
-        if self.budget_seconds is None:
+        if self.slice.budget_seconds is None:
             return self._hold_by(find_switch_hold())
         if is_over_time(self.run) and self._is_paused_for_its_time():
             return True
@@ -290,7 +283,7 @@ class Runner:
                 self._recover(error, attempt)
             else:
                 self.sizes.recover()
-                self._rest(rest_seconds(seconds))
+                self.slice.rest(rest_seconds(seconds))
                 return
 
     def _traced_window(self) -> float:
@@ -329,12 +322,21 @@ class Runner:
         return time.monotonic() - began
 
     def _recover(self, error: Exception, attempt: int) -> None:
-        """Make ready to try again: a pause, a sound connection, the row as it is, a smaller window."""
-        self._rest(random.uniform(0.05, 0.2) * 2**attempt)  # noqa: S311 - jitter
+        """Pause and make ready to try again. Raises SliceSpent where the slice is over: the next one goes on."""
+        if self.slice.is_spent:
+            with suppress(*LOST):  # with the database away, the lease runs out
+                self._make_ready(error, attempt)
+            raise SliceSpent(type(error).__name__) from error
+        self.slice.rest(random.uniform(0.05, 0.2) * 2**attempt)  # noqa: S311 - jitter
+        self._make_ready(error, attempt)
+
+    def _make_ready(self, error: Exception, attempt: int) -> None:
+        """See to a sound connection, the row as it is, a smaller window and a lease for it."""
         close_unusable(self.record.alias, self._using())
         self.record.reload()
         self.record.note(RunEvent.Kind.RETRIED, text=f"{type(error).__name__}, attempt {attempt}")
         before, size = self.sizes.halve(self.run.window_rows)
+        self.record.renew(window_rows=None if self.sizes.fixed else size)
         if size < before:
             self.record.note(RunEvent.Kind.WINDOW_RESIZED, text=f"{before} rows to {size}")
 
@@ -364,7 +366,7 @@ class Runner:
             waits = {"not_before": timezone.now() + timedelta(seconds=seconds), "hold_reason": why}
         self.record.leave(RunStatus.INTERRUPTED, kind, text=why, **waits)
         if self.run.status != RunStatus.INTERRUPTED:
-            self._is_stopped(time.monotonic())
+            self._is_stopped()
 
     # -- small things
 
@@ -377,11 +379,6 @@ class Runner:
 
     def _size(self) -> int:
         return self.sizes.next(self.run.window_rows)
-
-    def _rest(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and not self.must_stop():
-            time.sleep(min(POLL_SECONDS, left))
 
 
 def run_here(run: Run, **options: Any) -> Run:

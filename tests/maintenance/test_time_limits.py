@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
+from django.db import connections, transaction
+from django.test import override_settings
 
 from maintenance import runs
 from maintenance.models import Run, RunEvent, RunStatus
 from maintenance.runner import Runner, run_here
+from maintenance.windows import WindowMark
 from oauth2_provider.models import AccessToken
 from tests.databases import EngineDatabase
-from tests.engines import on_every_engine
+from tests.engines import on_every_engine, on_postgresql
 
 TABLE = "oauth2_provider_accesstoken"
 MakeTokens = Callable[..., Any]
@@ -85,3 +91,80 @@ def test_what_somebody_asked_for_meanwhile_stands(
         raise SoftTimeLimitExceeded
 
     assert slice_out_of_time(run, on_window=ask_and_strike).status == status
+
+
+SHORT_STATEMENTS = {
+    "LOCK_TIMEOUT_SECONDS": 30,
+    "STATEMENT_TIMEOUT_SECONDS": 0.3,
+    "WINDOW_MINIMUM_ROWS": 1,
+    "WINDOW_INITIAL_ROWS": 64,
+}
+
+
+@contextmanager
+def row_locked(token: str) -> Iterator[None]:
+    """Have another client hold the row of `token` for the time of the block."""
+    is_locked, is_over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            list(AccessToken.objects.select_for_update().filter(token=token))
+            is_locked.set()
+            is_over.wait(60)
+        connections.close_all()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert is_locked.wait(30)
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+@on_postgresql
+@override_settings(MAINTENANCE=SHORT_STATEMENTS)
+def test_a_window_whose_statements_run_out_of_time_is_left_to_the_next_slice(
+    engine: EngineDatabase, make_tokens: MakeTokens
+) -> None:
+    """It is tried until the slice is over, under a lease that is renewed; the next one begins with a small window."""
+    make_tokens(expired=40)
+    run = runs.enqueue("clear_expired")
+    leases: set[datetime | None] = set()
+
+    def look_at_the_lease() -> bool:
+        leases.add(Run.objects.get(windows=0).lease_until)
+        return False
+
+    with row_locked("expired 0"):
+        Runner(run.pk, budget_seconds=0.5, must_stop=look_at_the_lease).advance()
+    run.refresh_from_db()
+    assert (run.status, run.rows, run.losses, run.lease_until) == (RunStatus.INTERRUPTED, 0, 1, None)
+    tried = run.events.filter(kind=RunEvent.Kind.RETRIED).count()
+    assert 2 <= tried < 6
+    assert len(leases) >= tried
+    assert run.window_rows == 64 // 2**tried
+    assert run.sent is not None
+    gave_back = run.events.get(kind=RunEvent.Kind.INTERRUPTED)
+    assert gave_back.text == "OperationalError came again and again until the slice was over"
+    finished = run_here(run)
+    assert (finished.status, finished.rows, finished.losses) == (RunStatus.SUCCEEDED, 40, 0)
+    first = WindowMark.unpack(finished.recent_windows[0])
+    assert first.size == run.window_rows
+
+
+@on_postgresql
+@override_settings(MAINTENANCE=SHORT_STATEMENTS)
+def test_a_window_that_runs_out_of_time_slice_after_slice_fails_the_run_with_its_reason(
+    engine: EngineDatabase, make_tokens: MakeTokens
+) -> None:
+    make_tokens(expired=5)
+    run = runs.enqueue("clear_expired")
+    with row_locked("expired 0"):
+        for status in (RunStatus.INTERRUPTED, RunStatus.INTERRUPTED, RunStatus.FAILED):
+            Runner(run.pk, budget_seconds=0.1).advance()
+            run.refresh_from_db()
+            assert run.status == status
+    assert run.error_message.endswith("OperationalError came again and again until the slice was over.")
+    assert run_here(runs.retry(run)).rows == 5
