@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 from django.utils.module_loading import import_string
 
+from .dispatch import TIME_LIMIT_SECONDS, find_visibility_seconds
 from .notifier import EVENTS
 from .settings import DEFAULTS, maintenance_settings
 from .throttles import parse_time_window
@@ -48,6 +49,7 @@ SHORTEST_TOKEN = 16
 def register_checks() -> None:
     """Register the checks of this module."""
     register(check_settings)
+    register(check_broker)
 
 
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
@@ -87,6 +89,22 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
             )
         )
     return messages
+
+
+def check_broker(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Find a broker that hands a slice's message to a second worker while the first is at it."""
+    visible, slice_seconds = find_visibility_seconds(), maintenance_settings.SLICE_SECONDS
+    longest = max(TIME_LIMIT_SECONDS, slice_seconds) if _is_positive(slice_seconds) else TIME_LIMIT_SECONDS
+    if visible is None or (_is_positive(visible) and visible > longest):
+        return []
+    return [
+        CheckWarning(
+            f"The broker delivers a message again after {visible!r} s (visibility_timeout), while a worker may still "
+            f"be at its slice of a run, which may take {longest:g} s.",
+            hint=f"Set visibility_timeout in Celery's broker_transport_options to a number well above {longest:g}.",
+            id="maintenance.W002",
+        )
+    ]
 
 
 def _time_window_and_zone() -> Iterator[str | None]:

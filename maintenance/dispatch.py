@@ -22,6 +22,9 @@ PULSE = "maintenance.tasks.pulse"
 PULSE_EXPIRES_SECONDS = 60
 SOFT_LIMIT_SECONDS, TIME_LIMIT_SECONDS = 60, 120
 """Of a slice, as a last resort: after the first it is asked to stop where it is, after the second it is killed."""
+VISIBILITY_TRANSPORTS = {"redis", "rediss", "valkey", "valkeys", "sentinel"}
+VISIBILITY_SECONDS = 3600.0
+"""Of those transports, unless broker_transport_options say otherwise."""
 PUBLISH_OPTIONS: dict[str, Any] = {
     "retry": True,
     "retry_policy": {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.2},
@@ -86,6 +89,22 @@ def find_broker_problem() -> str | None:
         # each transport has errors of its own, and any of them means the same here
         return type(error).__name__
     return None
+
+
+def find_visibility_seconds() -> Any:
+    """Return after how long the broker gives a message that a worker has to another one, as the site set it.
+
+    None where the broker knows no such time. Told by the scheme of its URL: no connection is opened.
+    """
+    conf = current_app.conf
+    if conf.task_always_eager:
+        return None
+    urls = conf.broker_read_url or conf.broker_url or ""
+    first = (urls if isinstance(urls, str) else next(iter(urls), "")).partition(";")[0]
+    transport = first.partition("://")[0].partition("+")[0].lower()
+    if transport not in VISIBILITY_TRANSPORTS:
+        return None
+    return (conf.broker_transport_options or {}).get("visibility_timeout", VISIBILITY_SECONDS)
 
 
 def _priority(run: Run) -> int:
