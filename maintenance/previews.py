@@ -5,7 +5,6 @@ What a person has confirmed is what runs: the arguments travel in the signed pre
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -129,15 +128,3 @@ def _together(previews: Sequence[Preview]) -> Preview:
         path=previews[0].path,
         warnings=sorted({warning for preview in previews for warning in preview.warnings}),
     )
-
-
-def arguments_in_words(arguments: Mapping[str, Any]) -> dict[str, str]:
-    """Return canonical arguments by name as short text, long lists cut."""
-    return {name: _in_words(value) for name, value in arguments.items()}
-
-
-def _in_words(value: Any) -> str:
-    if isinstance(value, list):
-        shown = ", ".join(str(item) for item in value[:10])
-        return f"{shown}, … ({len(value)} in all)" if len(value) > 10 else shown
-    return value if isinstance(value, str) else json.dumps(value)

@@ -27,7 +27,6 @@ from ..operations.fields import KeyField
 from ..previews import (
     PreviewExpired,
     PreviewForged,
-    arguments_in_words,
     differs,
     expected_seconds,
     preview_of,
@@ -35,6 +34,7 @@ from ..previews import (
     signed,
 )
 from ..words import name_in_words, seconds_in_words
+from .arguments import arguments_in_words
 from .base import url_of
 
 NAMES_SHOWN = 10
@@ -69,7 +69,7 @@ def show_preview(
         "opts": Run._meta,
         "title": _("Preview: %(title)s") % {"title": operation.title},
         "operation": operation,
-        "works": [arguments_in_words(arguments) for arguments in works],
+        "works": [arguments_in_words(operation, arguments, longest=NAMES_SHOWN) for arguments in works],
         "subjects": _subjects(operation, works),
         "preview": preview,
         "tables": tables,

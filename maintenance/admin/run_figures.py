@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from django.db import router
 from django.utils import timezone
@@ -19,7 +18,6 @@ from ..progress import RunProgress
 from ..standing import duration_seconds
 from ..windows import REMEMBERED, WindowMark, target_seconds
 from ..words import age_in_words, number_in_words, seconds_in_words
-from .base import find_operation
 from .confirmation import table_title
 
 
@@ -56,13 +54,6 @@ def details(run: Run) -> list[tuple[str, str]]:
         (_("Shards"), str(run.shards) if run.shards > 1 else None),
     ]
     return [(name, value) for name, value in known if value is not None]
-
-
-def arguments_of(run: Run) -> list[tuple[str, str]]:
-    """Return the arguments by the names that the operation's form gives them."""
-    operation = find_operation(run.operation)
-    fields = operation.form_class.base_fields if operation is not None else {}
-    return [(_label(name, fields.get(name)), _value(value)) for name, value in sorted(run.arguments.items())]
 
 
 def window_charts(marks: list[WindowMark]) -> list[charts.Chart]:
@@ -136,18 +127,6 @@ def _lease(run: Run, now: datetime) -> str | None:
     if run.lease_until < now:
         return _("out for %s") % age_in_words(run.lease_until, now)
     return _("for %s more") % age_in_words(now, run.lease_until)
-
-
-def _label(name: str, form_field: Any) -> str:
-    return str(getattr(form_field, "label", None) or name.replace("_", " ").capitalize())
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    if isinstance(value, list):
-        return ", ".join(str(item) for item in value)
-    return str(value)
 
 
 def _clock(mark: WindowMark) -> str:

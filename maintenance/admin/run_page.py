@@ -24,9 +24,10 @@ from ..permissions import may_view, may_view_traceback
 from ..progress import progress_of
 from ..shards import shards_of_stage
 from ..standing import standing_of
+from .arguments import arguments_in_words
 from .base import Pages, back_to_runs, find_operation, refuse
 from .controls import buttons
-from .run_figures import arguments_of, counts_of, details, facts, window_charts
+from .run_figures import counts_of, details, facts, window_charts
 from .timeline import timeline_of
 
 ARCHIVED_COUNTED = 1000
@@ -89,7 +90,7 @@ class RunPages(Pages):
             "charts": window_charts(progress.marks),
             "shards": [(shard, standing_of(shard.run, now)) for shard in progress.shards],
             "counts": counts_of(run, shard_runs),
-            "arguments": arguments_of(run),
+            "arguments": arguments_in_words(find_operation(run.operation), run.arguments),
             "details": details(run),
             "timeline": timeline_of(run, before=_before(request)),
             "run_buttons": buttons(run, request.user),

@@ -76,7 +76,7 @@ def test_a_users_page_leads_to_the_preview_of_what_would_be_revoked(
     link = f"/admin/maintenance/run/run/revoke_user_tokens/?preview=&amp;user_id={anna.pk}"
     assert link in admin_client.get(f"{USERS}{anna.pk}/change/").content.decode()
     page = admin_client.get(link.replace("&amp;", "&"))
-    assert page.context["works"] == [{"user_id": str(anna.pk)}]
+    assert page.context["works"] == [[("User id", str(anna.pk))]]
     assert page.context["preview"].rows > 0
     confirm(admin_client, page)
     run = Run.objects.get()
@@ -200,11 +200,14 @@ def test_everybodys_tokens_are_revoked_where_the_word_is_typed(
     admin_client: Client, users: list[Any]
 ) -> None:
     page = admin_client.get(EVERYBODY, {"everybody": "on", "preview": ""})
-    assert page.context["works"] == [{"everybody": "true"}]
+    words = "<div><dt>Everybody</dt><dd>yes</dd></div>"
+    assert words in page.content.decode()
     data = {"confirm": "yes", "preview": page.context["signed"], "reason": "a breach", "typed": " everybody "}
     admin_client.post(EVERYBODY, data)
     run = run_here(Run.objects.get())
     assert (run.arguments, run.status) == ({"everybody": True}, RunStatus.SUCCEEDED)
+    page_of_the_run = admin_client.get(reverse("admin:maintenance_run_change", args=[run.pk]))
+    assert words in page_of_the_run.content.decode()
     assert not AccessToken.objects.exclude(user=None).exists()
 
 

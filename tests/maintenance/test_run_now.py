@@ -134,7 +134,7 @@ def test_an_old_preview_is_shown_anew_with_its_arguments(
     monkeypatch.setattr(signing.time, "time", lambda: now + 61)
     again = confirm(admin_client, path, preview_in(page))
     assert said(again) == ["The preview was too old to go by. Look at this new one."]
-    assert again.context["works"] == [{"days": "7"}]
+    assert again.context["works"] == [[("Days", "7")]]
     assert not Run.objects.exists()
     confirm(admin_client, path, preview_in(again))
     assert Run.objects.get().arguments == {"days": 7}
@@ -160,7 +160,7 @@ def test_a_preview_of_another_user_or_operation_or_a_changed_one_confirms_nothin
 def test_arguments_in_the_query_fill_the_form_and_preview_shows_at_once(admin_client: Client) -> None:
     path = reverse("admin:maintenance_run_now", args=["purge_runs"])
     assert admin_client.get(path, {"days": "7"}).context["form"]["days"].value() == "7"
-    assert admin_client.get(path, {"days": "7", "preview": ""}).context["works"] == [{"days": "7"}]
+    assert admin_client.get(path, {"days": "7", "preview": ""}).context["works"] == [[("Days", "7")]]
     refused = admin_client.get(path, {"days": "-7", "preview": ""})
     assert "days" in refused.context["form"].errors
 
