@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests import celery
-from tests.databases import EngineDatabase
+from tests.databases import EngineDatabase, standing_in
 from tests.servers import DIRECTORY_VARIABLE, ServerMissing, Servers
 
 pytest_plugins = ["tests.browser"]
@@ -77,23 +76,9 @@ def redis_url(servers: Servers) -> str:
     return f"{server}/{int(worker.removeprefix('gw')) % 16}"
 
 
-@cache
-def _engine_database(engine: str) -> EngineDatabase | str:
-    """Return the database, or why there is none; both once a process."""
-    try:
-        return EngineDatabase(engine)
-    except ServerMissing as missing:
-        return str(missing)
-
-
 @pytest.fixture
 def engine(
     request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker
 ) -> Iterator[EngineDatabase]:
-    with django_db_blocker.unblock():
-        database = _engine_database(getattr(request, "param", "sqlite"))
-        if isinstance(database, str):
-            pytest.skip(database)
-        with database.as_default():
-            yield database
-            database.empty()
+    with standing_in(getattr(request, "param", "sqlite"), django_db_blocker) as database:
+        yield database

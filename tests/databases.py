@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.servers import Servers
+from tests.servers import ServerMissing, Servers
 
 ENGINES = ("sqlite", "postgresql", "mariadb")
 KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission"}
@@ -192,3 +193,29 @@ class EngineDatabase:
 def _has_rows(cursor: Any, quoted_table: str) -> bool:
     cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {quoted_table})")
     return bool(cursor.fetchone()[0])
+
+
+@contextmanager
+def standing_in(engine: str, blocker: Any) -> Iterator[EngineDatabase]:
+    """Let "default" be a database on `engine`, opened to the tests by pytest-django's `blocker`; empty it at the end.
+
+    Skips the test where the machine has no such server.
+    """
+    import pytest
+
+    with blocker.unblock():
+        database = _engine_database(engine)
+        if isinstance(database, str):
+            pytest.skip(database)
+        with database.as_default():
+            yield database
+            database.empty()
+
+
+@cache
+def _engine_database(engine: str) -> EngineDatabase | str:
+    """Return the database, or why there is none; both once a process."""
+    try:
+        return EngineDatabase(engine)
+    except ServerMissing as missing:
+        return str(missing)

@@ -15,16 +15,18 @@ from django import forms
 from django.db import router
 from django.db.models import Max, Q, QuerySet
 
-from oauth2_provider.batching import Walk, Window, delete_window
+from oauth2_provider.batching import Walk, Window, delete_window, in_chunks
 
 from ..models import ENDED, ArchivedApplication, AuditEvent, Heartbeat, Run, RunEvent, TableSnapshot
 from ..settings import maintenance_settings
-from .base import ArgumentsForm, Job, Operation, Preview, Stage
+from .base import ArgumentsForm, Inexact, Job, Operation, Preview, Stage
 from .fields import DAYS_AT_MOST
 from .tally import Tally
 from .walks import WalkStage
 
 HEARTBEAT_DAYS = 7
+RUNS_AT_MOST = 10_000
+"""Whose events and archives a preview looks for."""
 
 
 class PurgeRunsForm(ArgumentsForm):
@@ -54,11 +56,14 @@ class PurgeRunsStage(WalkStage):
         whole = Run.objects.using(self.rows.db).order_by()
         return whole.filter(Q(pk__in=self.rows.values("pk")) | Q(parent__in=self.rows.values("pk")))
 
-    def dependents(self) -> list[QuerySet[Any]]:
-        """Return the events and archives that go with the runs."""
-        gone = self.with_shards().values("pk")
-        models = (RunEvent, ArchivedApplication)
-        return [model._base_manager.using(self.rows.db).filter(run__in=gone).order_by() for model in models]
+    def tally_dependents(self, tally: Tally, keys: Sequence[Any]) -> None:
+        """Add the events and archives that go with the runs `keys`.
+
+        By keys, a chunk at a time: for a subquery a planner may read those tables from end to end.
+        """
+        for model in (RunEvent, ArchivedApplication):
+            stored = model._base_manager.using(self.rows.db).order_by()
+            tally.add_parts(stored.filter(run__in=chunk) for chunk in in_chunks(keys, self.rows.db))
 
     def work_window(self, walk: Walk, window: Window) -> Counter[str]:
         runs = self.rows.filter(walk.inside(window))
@@ -106,8 +111,15 @@ class PurgeRuns(Operation):
     def preview(self, job: Job) -> Preview:
         tally = Tally()
         runs = PurgeRunsStage(job, self._days(job))
-        for rows in (runs.with_shards(), *runs.dependents(), *(stage.rows for stage in _record_stages(job))):
-            tally.add(rows)
+        going = tally.add(runs.with_shards())
+        keys = tally.keys(runs.with_shards(), RUNS_AT_MOST)
+        runs.tally_dependents(tally, keys)
+        if len(keys) < going:
+            tally.inexact |= dict.fromkeys(
+                (model._meta.db_table for model in (RunEvent, ArchivedApplication)), Inexact.AT_LEAST
+            )
+        for stage in _record_stages(job):
+            tally.add(stage.rows)
         return tally.preview(path="set-based", warnings=[])
 
     def _days(self, job: Job) -> int:

@@ -56,6 +56,23 @@ class Tally:
             self._look_at(rows, reason or table)
         return count
 
+    def add_parts(self, parts: Iterable[QuerySet[Any]]) -> None:
+        """Add rows of one table part by part, until PREVIEW_ROWS are counted or the time is up."""
+        for rows in parts:
+            table = rows.model._meta.db_table
+            if self.counts[table] >= maintenance_settings.PREVIEW_ROWS or not self.has_time:
+                self.inexact.setdefault(table, Inexact.AT_LEAST)
+                return
+            self.add(rows)
+
+    def keys(self, rows: QuerySet[Any], at_most: int) -> list[Any]:
+        """Return the keys of `rows`, no more than `at_most`; none where there is no time for it."""
+        try:
+            with statement_limit(rows.db, self._seconds()):
+                return list(rows.order_by().values_list("pk", flat=True)[:at_most])
+        except OperationalError:
+            return []
+
     def add_ages(self, moments: Iterable[datetime | None]) -> None:
         """Widen the span from the oldest to the newest."""
         self._ages += [moment for moment in moments if moment is not None]

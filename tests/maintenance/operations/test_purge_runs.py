@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from maintenance import audit, runs
@@ -122,6 +123,43 @@ def test_the_preview_counts_all_that_a_run_removes(engine: EngineDatabase) -> No
 def test_counting_what_would_be_purged_stops_at_preview_rows(settings: Any) -> None:
     old_runs(3)
     settings.MAINTENANCE = {"PREVIEW_ROWS": 4}
+    assert preview().shown(EVENTS) == "at least 4"
+
+
+@on_every_engine
+def test_the_preview_looks_for_dependents_by_the_keys_of_the_runs(engine: EngineDatabase) -> None:
+    """For a subquery a planner may read the tables of events and archives from end to end."""
+    old_runs(2)
+    with CaptureQueriesContext(connection) as captured:
+        preview()
+    tables = (EVENTS, ArchivedApplication._meta.db_table)
+    asked = [
+        each["sql"] for each in captured if any(f" {table}" in _unquoted(each["sql"]) for table in tables)
+    ]
+    assert asked
+    assert not [sql for sql in asked if Run._meta.db_table in _unquoted(sql).split()]
+
+
+def _unquoted(sql: str) -> str:
+    return sql.replace('"', "").replace("`", "")
+
+
+@pytest.mark.django_db
+def test_of_more_runs_than_a_preview_looks_into_the_rest_is_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    old_runs(3)
+    monkeypatch.setattr("maintenance.operations.purge_runs.RUNS_AT_MOST", 4)
+    found = preview()
+    assert (found.shown(Run._meta.db_table), found.shown(EVENTS)) == ("6", "at least 4")
+
+
+@pytest.mark.django_db
+def test_chunks_of_runs_are_counted_until_preview_rows(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old_runs(3)
+    monkeypatch.setattr("oauth2_provider.batching.KEYS_AT_MOST", 2)
+    assert preview().shown(EVENTS) == "6"
+    settings.MAINTENANCE = {"PREVIEW_ROWS": 3}
     assert preview().shown(EVENTS) == "at least 4"
 
 
