@@ -373,7 +373,7 @@ def test_every_page_answers_on_every_engine(
     tokens = next(line for line in dashboard.context["tables"] if line.table == AccessToken._meta.db_table)
     assert (tokens.rows, tokens.expired) == ("5", "0")
     assert (tokens.size is None) == (engine.engine == "sqlite")
-    assert dashboard.context["flow"].rows[0][2] == "50"
+    assert "50" in [row[2] for row in dashboard.context["flow"].rows]  # an hour ago may be yesterday
     for path in (
         f"{DASHBOARD}live/",
         RUNS,
