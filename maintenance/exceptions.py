@@ -52,6 +52,17 @@ class TransitionRefused(MaintenanceError):  # noqa: N818 - the fact
         self.wanted = wanted
 
 
+class NeededByWhole(TransitionRefused):
+    """A shard cannot be cancelled alone: the whole goes on and would fail for it."""
+
+    def __init__(self, run_id: object, status: str, whole: object) -> None:
+        super().__init__(run_id, status, "cancelled")
+        self.whole = whole
+
+    def __str__(self) -> str:
+        return f"This run is a shard of a run that goes on and needs it. Cancel the whole: run {self.whole}."
+
+
 class TooSoon(MaintenanceError):  # noqa: N818 - the fact
     """The operation ran less than its minimum interval ago."""
 

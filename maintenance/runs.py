@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from .audit import record
 from .dispatch import send, send_on_commit
-from .exceptions import InvalidArguments, RunNotStored, TooSoon, TransitionRefused
+from .exceptions import InvalidArguments, NeededByWhole, RunNotStored, TooSoon, TransitionRefused
 from .models import (
     ACTIVE,
     CONTROLS,
@@ -46,6 +46,9 @@ logger = logging.getLogger(__name__)
 MOST_SHARDS = 64
 STORE_ATTEMPTS = 3
 """How often a run is asked for anew where the one it would have joined had just ended."""
+
+RETRIED_WITH_WHOLE = (RunStatus.FAILED, RunStatus.CANCELLED)
+"""Shards that a retry of the whole takes up."""
 
 
 def enqueue(operation: str, *, shards: int = 1, **arguments: Any) -> Run:
@@ -107,7 +110,12 @@ def pause(run: Run, *, actor: str = "", reason: str = "") -> Run:
 
 
 def cancel(run: Run, *, actor: str = "", reason: str = "") -> Run:
-    """Have `run` end after its window; `reason` is kept. What it did stays done. Raises TransitionRefused."""
+    """Have `run` end after its window; `reason` is kept. What it did stays done.
+
+    Raises TransitionRefused, and NeededByWhole for a shard alone while the whole goes on.
+    """
+    if is_needed_by_whole(run):
+        raise NeededByWhole(run.pk, run.status, run.parent_id)
     _ask(run, "cancel", at_once=RunStatus.CANCELLED, after_window=RunStatus.CANCELLING)
     _note_control(run, RunEvent.Kind.CANCEL_REQUESTED, AuditAction.RUN_CANCELLED, actor, reason)
     _have_shards_follow(run, "cancel", cancel, actor)
@@ -131,28 +139,22 @@ def resume(run: Run, *, actor: str = "", reason: str = "") -> Run:
 
 
 def retry(run: Run, *, actor: str = "", reason: str = "") -> Run:
-    """Have a failed run go on from its cursor. Raises TransitionRefused, also where the same work is active anew."""
-    try:
-        with transaction.atomic(using=router.db_for_write(Run)):
-            move(
-                run,
-                RunStatus.ENQUEUED,
-                from_=CONTROLS["retry"],
-                active_key=None if run.parent_id else active_key(run.operation, run.arguments),
-                finished=None,
-                not_before=timezone.now(),
-                losses=0,
-                seconds_before=F("seconds_worked"),
-                error_class="",
-                error_message="",
-                traceback="",
-            )
-    except IntegrityError as exc:
-        raise TransitionRefused(run.pk, "replaced by an active run of the same work", "enqueued") from exc
-    _note_control(run, RunEvent.Kind.RETRY, AuditAction.RUN_RETRIED, actor, reason)
-    _have_shards_follow(run, "retry", retry, actor)
+    """Have a failed run go on from its cursor, with those of its shards that failed or were cancelled.
+
+    Raises TransitionRefused, also where the same work is active anew.
+    """
+    _take_up(run, from_=CONTROLS["retry"], actor=actor, reason=reason)
+    for shard in Run.objects.filter(parent=run.pk, status__in=RETRIED_WITH_WHOLE):
+        with contextlib.suppress(TransitionRefused):  # somebody was faster
+            send_on_commit(_take_up(shard, from_=RETRIED_WITH_WHOLE, actor=actor))
     send_on_commit(run)
     return run
+
+
+def is_needed_by_whole(run: Run) -> bool:
+    """Tell whether `run` is a shard of a run that goes on: one that is active and that nobody has cancelled."""
+    goes_on = set(ACTIVE) - {RunStatus.CANCELLING}
+    return run.parent_id is not None and Run.objects.filter(pk=run.parent_id, status__in=goes_on).exists()
 
 
 def move(
@@ -289,6 +291,29 @@ def _note_control(run: Run, kind: RunEvent.Kind, action: AuditAction, actor: str
     note(run, kind, actor=actor, text=reason)
     if run.parent_id is None:
         record(action, run=run, actor=actor, reason=reason, effect={"status": run.status})
+
+
+def _take_up(run: Run, *, from_: Iterable[RunStatus], actor: str, reason: str = "") -> Run:
+    """Have a run that has ended wait for a worker again."""
+    try:
+        with transaction.atomic(using=router.db_for_write(Run)):
+            move(
+                run,
+                RunStatus.ENQUEUED,
+                from_=from_,
+                active_key=None if run.parent_id else active_key(run.operation, run.arguments),
+                finished=None,
+                not_before=timezone.now(),
+                losses=0,
+                seconds_before=F("seconds_worked"),
+                error_class="",
+                error_message="",
+                traceback="",
+            )
+    except IntegrityError as exc:
+        raise TransitionRefused(run.pk, "replaced by an active run of the same work", "enqueued") from exc
+    _note_control(run, RunEvent.Kind.RETRY, AuditAction.RUN_RETRIED, actor, reason)
+    return run
 
 
 def _ask(run: Run, control: str, *, at_once: RunStatus, after_window: RunStatus) -> None:

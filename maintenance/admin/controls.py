@@ -58,7 +58,10 @@ def buttons(run: Run, user: Any) -> list[Button]:
 def fitting_actions(run: Run, user: Any) -> list[str]:
     """Return the names of the actions that `run` can take now and `user` may take."""
     operation = find_operation(run.operation)
-    return [name for name in ACTIONS if run.status in CONTROLS[name] and may_control(user, operation, name)]
+    fitting = [
+        name for name in ACTIONS if run.status in CONTROLS[name] and may_control(user, operation, name)
+    ]
+    return [name for name in fitting if name != "cancel" or not runs.is_needed_by_whole(run)]
 
 
 class ControlPages(Pages):

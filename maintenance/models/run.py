@@ -75,7 +75,9 @@ TRANSITIONS: dict[RunStatus, dict[RunStatus, str]] = {
         RunStatus.ENQUEUED: "somebody retries it: it goes on from its cursor",
     },
     RunStatus.SUCCEEDED: {},
-    RunStatus.CANCELLED: {},
+    RunStatus.CANCELLED: {
+        RunStatus.ENQUEUED: "it is a shard, and the whole is retried",
+    },
 }
 """From which status to which, and by what cause. Everything else is refused."""
 

@@ -8,12 +8,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connections
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from maintenance import runs
-from maintenance.exceptions import InvalidArguments
-from maintenance.models import ACTIVE, WAITING, Run, RunStatus
+from maintenance.exceptions import InvalidArguments, NeededByWhole, TransitionRefused
+from maintenance.models import ACTIVE, WAITING, Run, RunEvent, RunStatus
 from maintenance.operations import Job, get_operation
 from maintenance.runner import Runner, run_here
 from oauth2_provider.models import AccessToken, Grant, IDToken
@@ -40,6 +43,15 @@ def work_side_by_side(run: Run, workers: int) -> None:
     for thread in threads:
         thread.join(60)
     run.refresh_from_db()
+
+
+def start_shards(run: Run) -> list[Run]:
+    """Advance `run` until it has shards, and return those."""
+    while not Run.objects.filter(parent=run.pk).exists():
+        Run.objects.filter(pk=run.pk).update(not_before=None)
+        Runner(run.pk).advance()
+    run.refresh_from_db()
+    return list(run.shard_runs.order_by("shard_key"))
 
 
 @on_every_engine
@@ -94,10 +106,7 @@ def test_a_sharded_run_can_be_worked_in_one_process(make_tokens: MakeTokens) -> 
 def test_pause_resume_and_cancel_reach_the_shards(make_tokens: MakeTokens) -> None:
     make_tokens(expired=60)
     run = runs.enqueue("clear_expired", shards=3)
-    while not Run.objects.filter(parent=run).exists():
-        Run.objects.filter(pk=run.pk).update(not_before=None)
-        Runner(run.pk).advance()
-    run.refresh_from_db()
+    start_shards(run)
     runs.pause(run)
     statuses = Run.objects.filter(parent=run).values_list("status", flat=True)
     assert set(statuses) == {RunStatus.PAUSED}
@@ -112,10 +121,7 @@ def test_a_shard_that_pauses_after_the_whole_was_resumed_is_not_left_behind(make
     """It was in its window all the while."""
     make_tokens(expired=60)
     run = runs.enqueue("clear_expired", shards=3)
-    while not Run.objects.filter(parent=run).exists():
-        Run.objects.filter(pk=run.pk).update(not_before=None)
-        Runner(run.pk).advance()
-    run.refresh_from_db()
+    start_shards(run)
 
     def pause_and_resume(shard: Run) -> None:
         if shard.windows == 1:
@@ -146,6 +152,70 @@ def test_a_failed_shard_fails_the_run_and_a_retry_goes_on_with_it(make_tokens: M
     assert (failed.status, failed.error_class) == (RunStatus.FAILED, "ShardFailed")
     retried = run_here(runs.retry(failed), window_rows=5)
     assert (retried.status, retried.rows) == (RunStatus.SUCCEEDED, 60)
+
+
+@pytest.mark.django_db
+def test_a_shard_is_not_cancelled_alone_while_the_whole_goes_on(
+    make_tokens: MakeTokens, admin_client: Client
+) -> None:
+    make_tokens(expired=60)
+    run = runs.enqueue("clear_expired", shards=2)
+    shard = start_shards(run)[0]
+    with pytest.raises(NeededByWhole, match=f"Cancel the whole: run {run.pk}"):
+        runs.cancel(shard)
+    with pytest.raises(CommandError, match=f"Cancel the whole: run {run.pk}"):
+        call_command("maintenance_runs", "cancel", str(shard.pk))
+    page = admin_client.get(reverse("admin:maintenance_run_change", args=[shard.pk])).content.decode()
+    assert "/control/pause/" in page
+    assert "/control/cancel/" not in page
+    path = reverse("admin:maintenance_run_control", args=[shard.pk, "cancel"])
+    refused = admin_client.post(path, {"confirmed": "yes"}, follow=True).content.decode()
+    assert f"Cancel the whole: run {run.pk}" in refused
+    shard.refresh_from_db()
+    assert shard.status in WAITING
+    Run.objects.filter(pk=run.pk).update(not_before=None)
+    assert run_here(run).rows == 60
+
+
+@pytest.mark.django_db
+def test_a_shard_of_a_whole_that_is_cancelled_or_failed_can_be_cancelled(make_tokens: MakeTokens) -> None:
+    make_tokens(expired=60)
+    run = runs.enqueue("clear_expired", shards=3)
+    first, second, third = start_shards(run)
+    Run.objects.filter(pk=run.pk).update(status=RunStatus.CANCELLING)
+    assert runs.cancel(first).status == RunStatus.CANCELLED
+    Run.objects.filter(pk=run.pk).update(status=RunStatus.CANCELLED)
+    assert runs.cancel(second).status == RunStatus.CANCELLED
+    Run.objects.filter(pk=run.pk).update(status=RunStatus.FAILED)
+    assert runs.cancel(third).status == RunStatus.CANCELLED
+
+
+@pytest.mark.django_db
+def test_a_retry_of_the_whole_takes_up_the_shards_that_failed_or_were_cancelled(
+    make_tokens: MakeTokens,
+) -> None:
+    make_tokens(expired=60)
+    run = runs.enqueue("clear_expired", shards=3)
+    broken, dropped, left = start_shards(run)
+
+    def break_down(_: Run) -> None:
+        raise RuntimeError
+
+    Runner(broken.pk, window_rows=5, on_window=break_down).advance()
+    Run.objects.filter(pk=run.pk).update(not_before=None)
+    Runner(run.pk).advance()
+    run.refresh_from_db()
+    assert (run.status, run.error_class) == (RunStatus.FAILED, "ShardFailed")
+    runs.cancel(dropped)
+    with pytest.raises(TransitionRefused):
+        runs.retry(dropped)
+    runs.retry(run, actor="ann")
+    statuses = dict(run.shard_runs.values_list("pk", "status"))
+    assert statuses == dict.fromkeys((broken.pk, dropped.pk, left.pk), RunStatus.ENQUEUED)
+    assert dropped.events.get(kind=RunEvent.Kind.RETRY).actor == "ann"
+    done = run_here(run, window_rows=5)
+    assert (done.status, done.rows, done.total_counts) == (RunStatus.SUCCEEDED, 60, {TABLE: 60})
+    assert not AccessToken.objects.exists()
 
 
 @pytest.mark.django_db
