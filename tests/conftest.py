@@ -28,6 +28,12 @@ from tests.servers import DIRECTORY_VARIABLE, ServerMissing, Servers
 pytest_plugins = ["tests.browser"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--first-case", action="store_true", help="of a test with parameters only the first case"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     assert celery.app.conf.broker_url == "memory://"
     Servers.of_this_run()  # before any xdist worker: all of them share what it makes
@@ -38,11 +44,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         Servers(Path(os.environ[DIRECTORY_VARIABLE])).stop()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if parameters.get("engine") in ("postgresql", "mariadb"):
             item.add_marker(parameters["engine"])
+    if config.getoption("--first-case"):
+        first = set({item.nodeid.partition("[")[0]: item for item in reversed(items)}.values())
+        config.hook.pytest_deselected(items=[item for item in items if item not in first])
+        items[:] = [item for item in items if item in first]
     items[:] = _longest_first(items, stretches=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
