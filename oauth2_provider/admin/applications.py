@@ -26,6 +26,7 @@ from ..models import (
     get_refresh_token_model,
 )
 from ..models.deletion import slow_path_reasons
+from .labels import Labelled
 from .new_secrets import keep_secrets, show_secrets
 from .paging import EstimatingPaginator
 from .searching import USER_SEARCH_FIELDS
@@ -82,6 +83,11 @@ class ClientSecretRowForm(forms.ModelForm):
 class ClientSecretFormSet(forms.BaseInlineFormSet):
     """Keeps to the number of secrets that may work at once."""
 
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        if "DELETE" in form.fields:  # in a cell, without a label
+            form.fields["DELETE"].widget.attrs["aria-label"] = _("Delete")
+
     def clean(self) -> None:
         super().clean()
         rows = [form.instance for form in self.forms if form not in self.deleted_forms and _is_filled(form)]
@@ -89,7 +95,7 @@ class ClientSecretFormSet(forms.BaseInlineFormSet):
             raise ValidationError(_("At most %(number)d secrets at once."), params={"number": LIVE_AT_MOST})
 
 
-class ClientSecretInline(admin.TabularInline):
+class ClientSecretInline(Labelled, admin.TabularInline):
     """The further secrets of an application. A new row makes one."""
 
     model = ClientSecret
@@ -104,7 +110,7 @@ class ClientSecretInline(admin.TabularInline):
     )
 
 
-class ApplicationAdmin(admin.ModelAdmin):
+class ApplicationAdmin(Labelled, admin.ModelAdmin):
     """Clients. Deleting one ends all that was issued to it."""
 
     form = ApplicationForm

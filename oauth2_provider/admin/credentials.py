@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from ..flows.bulk_revocation import revoke_selected_access_tokens, revoke_selected_refresh_tokens
 from ..models import get_access_token_model, get_refresh_token_model
 from .filters import ExpiryFilter, RevokedFilter
+from .labels import Labelled
 from .masking import mask_credential
 from .paging import EstimatingPaginator
 from .searching import (
@@ -25,7 +26,7 @@ from .searching import (
 )
 
 
-class CredentialAdmin(CredentialSearch, admin.ModelAdmin):
+class CredentialAdmin(Labelled, CredentialSearch, admin.ModelAdmin):
     """What all of them share. `shown` are columns that nobody edits, `secret` those that nobody sees."""
 
     paginator = EstimatingPaginator

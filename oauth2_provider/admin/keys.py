@@ -8,8 +8,10 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from .labels import Labelled
 
-class SigningKeyAdmin(admin.ModelAdmin):
+
+class SigningKeyAdmin(Labelled, admin.ModelAdmin):
     """Read-only. The key itself, encrypted as it is, stays out of every page."""
 
     list_display = ("kid", "algorithm", "place", "created", "activated", "retired")
