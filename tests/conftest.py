@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -57,17 +58,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _longest_first(items: list[pytest.Item], *, stretches: int) -> list[pytest.Item]:
-    """Let each of the workers side by side, who get a stretch of the list each, begin with some of the journeys.
+    """Let each of the workers side by side, who get a stretch of the list each, begin with some of what takes long.
 
-    Short tests fill what time is left at the end; a journey that begins last would be waited for alone.
+    Short tests fill what time is left at the end: a journey that begins last would be waited for alone, and tests
+    that share something dear to set up would be shared out among workers who each set it up.
     """
-    journeys = [item for item in items if item.get_closest_marker("journey")]
-    others = [item for item in items if not item.get_closest_marker("journey")]
+    groups: dict[object, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("journey"):
+            groups[item] = [item]
+        elif item.path.parent.name == "compat":  # all of them share the toolkit's databases
+            groups.setdefault(item.path.parent, []).append(item)
+        elif item.path.stem.startswith("test_plans"):
+            groups.setdefault(item.path, []).append(item)
+    dear = sorted(groups.values(), key=len, reverse=True)
+    taken = {item for group in dear for item in group}
+    cheap = iter([item for item in items if item not in taken])
     ordered: list[pytest.Item] = []
     for number in range(stretches):
-        ordered += journeys[number::stretches]
-        ordered += others[number * len(others) // stretches : (number + 1) * len(others) // stretches]
-    return ordered
+        stretch = [item for group in dear[number::stretches] for item in group]
+        size = (number + 1) * len(items) // stretches - number * len(items) // stretches
+        ordered += stretch + list(islice(cheap, max(0, size - len(stretch))))
+    return ordered + list(cheap)
 
 
 @pytest.fixture(scope="session")
