@@ -41,6 +41,12 @@ FIELDS = (
 """The columns of an export, in order."""
 
 ROWS_AT_ONCE = 1000
+LOOKED_AT = 10_000
+"""Events that one statement looks at for what no index narrows."""
+LOOKS = 5
+"""Such statements for one page."""
+OUT_OF_STEP = 1000
+"""Keys by which the order of dates may differ from that of keys: of two at once the later may commit first."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet takes for the start of a formula."""
 
@@ -127,6 +133,11 @@ class AuditFilter:
     since: datetime | None = None
     until: datetime | None = None
 
+    @property
+    def is_looked_for(self) -> bool:
+        """Tell whether only reading event after event finds what is asked for: no index narrows it."""
+        return bool(self.source or self.operation or self.search)
+
     def events(self) -> QuerySet[AuditEvent]:
         """Return the events, the newest first."""
         exact = {
@@ -143,6 +154,58 @@ class AuditFilter:
             words = [Q(**{f"{name}__icontains": self.search}) for name in ("actor", "target", "reason")]
             rows = rows.filter(words[0] | words[1] | words[2])
         return rows.order_by("-id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditPage:
+    """Some events, the newest first; older ones, if any, are before the key `older`."""
+
+    events: list[AuditEvent]
+    older: int | None
+    is_cut: bool = False
+    """The look ended before the trail did: there may be older ones."""
+
+
+def page_of(asked: AuditFilter, *, before: int | None, size: int) -> AuditPage:
+    """Return at most `size` events that are asked for, of those before the key `before`.
+
+    What no index narrows is looked for among a bounded number of events, LOOKS times LOOKED_AT.
+    """
+    events = asked.events()
+    if asked.is_looked_for:
+        return _looked_for(asked, before=before, size=size)
+    found = list((events if before is None else events.filter(id__lt=before))[: size + 1])
+    return AuditPage(events=found[:size], older=found[size - 1].pk if len(found) > size else None)
+
+
+def _looked_for(asked: AuditFilter, *, before: int | None, size: int) -> AuditPage:
+    ends = _ends(asked)
+    if ends is None:
+        return AuditPage(events=[], older=None)
+    first, upto = ends[0], min(before or ends[1] + 1, ends[1] + 1)
+    found: list[AuditEvent] = []
+    for _look in range(LOOKS):
+        window = asked.events().filter(id__lt=upto, id__gte=upto - LOOKED_AT)
+        found += window[: size + 1 - len(found)]
+        if len(found) > size:
+            return AuditPage(events=found[:size], older=found[size - 1].pk)
+        upto -= LOOKED_AT
+        if upto <= first:
+            return AuditPage(events=found, older=None)
+    return AuditPage(events=found, older=upto, is_cut=True)
+
+
+def _ends(asked: AuditFilter) -> tuple[int, int] | None:
+    """Return the keys between which the events of the time that is asked for are; None where there are none."""
+    stored = AuditEvent.objects.order_by("created")
+    if asked.since:
+        stored = stored.filter(created__gte=asked.since)
+    if asked.until:
+        stored = stored.filter(created__lt=asked.until)
+    oldest, newest = stored.first(), stored.last()
+    if oldest is None or newest is None:
+        return None
+    return oldest.pk - OUT_OF_STEP, newest.pk + OUT_OF_STEP
 
 
 def export_json_lines(events: QuerySet[AuditEvent]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from ..audit import AuditFilter
+from ..audit import LOOKED_AT, LOOKS, AuditPage, page_of
 from ..forms import AuditFilterForm
 from ..models import AuditEvent, Run
 from ..views import AuditExportView
@@ -22,6 +22,7 @@ from .confirmation import table_title
 
 PAGE_SIZE = 50
 EFFECT_CHARACTERS = 300
+KEY_DIGITS = 19
 FORMATS = (("csv", "CSV"), ("jsonl", _("JSON lines")))
 VIEW = "maintenance.view_auditevent"
 
@@ -62,15 +63,19 @@ class AuditAdmin(NotesRefusals, admin.ModelAdmin):
         if not request.user.has_perm(VIEW):
             refuse(request, "audit trail")
         form = AuditFilterForm(request.GET)
-        events, older = _page(form.filter(), request.GET.get("before", "")) if form.is_valid() else ([], None)
+        page = AuditPage(events=[], older=None)
+        if form.is_valid():
+            page = page_of(form.filter(), before=_key(request.GET.get("before", "")), size=PAGE_SIZE)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": _("Audit trail"),
             "form": form,
             "is_filtered": form.is_valid() and bool(form.given()),
-            "lines": _lines(events),
-            "older_url": _with(request, before=str(older)) if older else None,
+            "lines": _lines(page.events),
+            "is_cut": page.is_cut,
+            "looked_at": f"{LOOKS * LOOKED_AT:,}",
+            "older_url": _with(request, before=str(page.older)) if page.older else None,
             "newest_url": _with(request) if request.GET.get("before") else None,
             "exports": [(_export_url(request, name), label) for name, label in FORMATS if form.is_valid()],
             **(extra_context or {}),
@@ -96,13 +101,9 @@ def effect_in_words(effect: dict[str, Any]) -> str:
     return text if len(text) <= EFFECT_CHARACTERS else f"{text[:EFFECT_CHARACTERS]}…"
 
 
-def _page(asked: AuditFilter, before: str) -> tuple[list[AuditEvent], int | None]:
-    """Return the events before the key `before`, and the key that the next page ends before."""
-    events = asked.events()
-    if before.isdecimal():
-        events = events.filter(id__lt=int(before))
-    found = list(events[: PAGE_SIZE + 1])
-    return found[:PAGE_SIZE], found[PAGE_SIZE - 1].pk if len(found) > PAGE_SIZE else None
+def _key(text: str) -> int | None:
+    """Return a key given in an address; None where it is none that a column could hold."""
+    return int(text) if text.isdecimal() and len(text) < KEY_DIGITS else None
 
 
 def _lines(events: list[AuditEvent]) -> list[dict[str, Any]]:

@@ -193,3 +193,39 @@ class TestExport:
         )
         assert (response.status_code, set(response.json()["errors"])) == (400, {"run", "since"})
         assert not AuditEvent.objects.exists()
+
+
+@on_every_engine
+def test_what_no_index_narrows_is_looked_for_part_by_part(
+    engine: EngineDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"LOOKED_AT": 10, "LOOKS": 2, "OUT_OF_STEP": 1}.items():
+        monkeypatch.setattr(audit, name, value)
+    made = [
+        audit.record(AuditAction.HELD_ALL, source=Trigger.COMMAND if number in (3, 4, 35) else Trigger.ADMIN)
+        for number in range(50)
+    ]
+    asked, found, before, pages = AuditFilter(source=Trigger.COMMAND), [], None, []
+    while not pages or before is not None:
+        page = audit.page_of(asked, before=before, size=50)
+        found, before = [*found, *page.events], page.older
+        pages.append((len(page.events), page.is_cut))
+    assert found == [made[35], made[4], made[3]]
+    assert pages == [(1, True), (0, True), (2, False)]
+    first = audit.page_of(AuditFilter(source=Trigger.ADMIN), before=None, size=5)
+    assert (first.events, first.older, first.is_cut) == (made[:44:-1], made[45].pk, False)
+
+
+@pytest.mark.django_db
+def test_the_look_begins_and_ends_with_the_time_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"LOOKED_AT": 5, "LOOKS": 2, "OUT_OF_STEP": 1}.items():
+        monkeypatch.setattr(audit, name, value)
+    now = timezone.now()
+    made = [audit.record(AuditAction.HELD_ALL, reason=f"reason {number}") for number in range(50)]
+    for number, event in enumerate(made):
+        AuditEvent.objects.filter(pk=event.pk).update(created=now - timedelta(hours=50 - number))
+    of_a_morning = {"since": now - timedelta(hours=45), "until": now - timedelta(hours=40)}
+    page = audit.page_of(AuditFilter(search="reason", **of_a_morning), before=None, size=50)
+    assert (page.events, page.older, page.is_cut) == (made[9:4:-1], None, False)
+    nothing = audit.page_of(AuditFilter(search="reason", until=now - timedelta(days=9)), before=None, size=50)
+    assert (nothing.events, nothing.older) == ([], None)

@@ -97,6 +97,29 @@ def test_the_trail_goes_page_by_page_with_a_bounded_number_of_queries(
     assert shown(admin_client.get(PAGE + older.context["newest_url"])) == shown(page)
 
 
+def test_a_look_that_ends_before_the_trail_says_so_and_goes_on(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "LOOKED_AT", 10)
+    monkeypatch.setattr(audit, "OUT_OF_STEP", 0)
+    audit.record(AuditAction.HELD_ALL, target="the one", reason="an audit")
+    for _number in range(60):
+        audit.record(AuditAction.HELD_ALL)
+    page = admin_client.get(PAGE, {"search": "AUDIT"})
+    assert shown(page) == []
+    text = page.content.decode()
+    assert "events were looked at for this page" in text
+    assert "Look further back" in text
+    assert "No event fits." not in text
+    older = admin_client.get(PAGE + page.context["older_url"])
+    assert (shown(older), older.context["older_url"]) == (["the one"], None)
+
+
+def test_a_key_that_no_column_holds_is_no_key(admin_client: Client) -> None:
+    audit.record(AuditAction.HELD_ALL, target="here")
+    assert shown(admin_client.get(PAGE, {"before": "9" * 30})) == ["here"]
+
+
 def test_only_those_with_the_permission_see_or_export_it(db: None) -> None:
     user = get_user_model().objects.create_user("operator", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename="view_run"))

@@ -149,6 +149,16 @@ def pages(things: dict[str, Any]) -> list[str]:
         ),
         *(
             f"{AUDIT}?{query}"
+            for query in (
+                "source=command",
+                "operation=no-such",
+                "search=no+such",
+                "source=admin&before=60000",
+            )
+        ),
+        f"{AUDIT}?action=run_previewed&search=no+such&since=2020-01-01",
+        *(
+            f"{AUDIT}?{query}"
             for query in ("since=2020-01-01", "until=2020-01-01", f"run={things['run'].pk}")
         ),
         *(f"{SCHEDULES}{path}" for path in ("", "add/", f"{first}/change/", f"{first}/delete/")),
