@@ -50,12 +50,12 @@ EVERYDAY = f"""
   now(), now(), {OWNER} FROM generate_series(1, {{n}} * 3 / 10) i;
 {REFRESH_TOKEN} i, md5('o' || i), encode(sha256(('o' || i)::bytea), 'hex'), {OWNER}, now() - interval '2 days',
   now(), '[]', NULL, now() - interval '1 hour' - random() * interval '1 day', gen_random_uuid()
-  FROM generate_series(1, {{n}} * 775 / 10000) i WHERE {{has_expired}};
+  FROM generate_series(1, {{n}} * 775::bigint / 10000) i WHERE {{has_expired}};
 {ACCESS_TOKEN} i, md5(i::text), encode(sha256(i::text::bytea), 'hex'),
   CASE WHEN i % 106 = 0 AND {{has_expired}} THEN now() - random() * interval '1 day'
     ELSE now() + random() * interval '10 hours' + interval '1 hour' END, 'read write', {OWNER},
   now() - interval '1 hour', now(), '[]', CASE WHEN i % 116 <> 0 AND i <= {{n}} * 3 / 10 THEN i END,
-  CASE WHEN {{has_expired}} AND i % 26 = 0 AND i / 26 <= {{n}} * 775 / 10000 THEN i / 26 END
+  CASE WHEN {{has_expired}} AND i % 26 = 0 AND i / 26 <= {{n}} * 775::bigint / 10000 THEN i / 26 END
   FROM generate_series(1, {{n}}) i;
 {REFRESH_TOKEN} {{n}} + i, md5('r' || i), encode(sha256(('r' || i)::bytea), 'hex'), {OWNER},
   now() - interval '1 hour', now(), '[]', i, NULL, gen_random_uuid()
