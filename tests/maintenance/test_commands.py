@@ -12,6 +12,7 @@ import sys
 import termios
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -173,7 +174,7 @@ def test_at_a_terminal_everybodys_tokens_are_revoked_once_the_word_is_typed(
     while "to go on: " not in shown:
         shown += os.read(terminal, 1000).decode()
     if typed == CTRL_C:
-        process.send_signal(signal.SIGINT)
+        press_ctrl_c(process)
     else:
         os.write(terminal, typed.encode())
     output, _ = process.communicate(timeout=60)
@@ -303,6 +304,15 @@ def start_command(
         stderr=subprocess.PIPE if terminal is None else terminal,
         text=True,
     )
+
+
+def press_ctrl_c(process: subprocess.Popen[str]) -> None:
+    """Interrupt `process` as it waits for input; a signal that comes just before it waits wakes nobody."""
+    for _ in range(6):
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=10)
+            return
 
 
 def test_ctrl_c_leaves_a_run_that_can_be_resumed(engine: EngineDatabase, make_tokens: MakeTokens) -> None:

@@ -150,17 +150,24 @@ def end_own_connection() -> None:
 
 
 class Severing:
-    """Asked between two windows, and while it rests, whether to stop: does not, but may end the connection."""
+    """Asked between two windows, and while it rests, whether to stop: does not, but may end the connection.
 
-    def __init__(self, *, chance: float) -> None:
-        self.chance, self.severed = chance, 0
+    `at_most`: so often from one window to the next, however often it is asked.
+    """
+
+    def __init__(self, *, chance: float, at_most: int = 1000) -> None:
+        self.chance, self.at_most, self.severed, self.since_window = chance, at_most, 0, 0
         self.random = random.Random(9)
 
     def __call__(self) -> bool:
-        if self.random.random() < self.chance:
+        if self.since_window < self.at_most and self.random.random() < self.chance:
             end_own_connection()
             self.severed += 1
+            self.since_window += 1
         return False
+
+    def on_window(self, run: Run) -> None:
+        self.since_window = 0
 
 
 @on_postgresql
@@ -168,8 +175,10 @@ def test_connections_lost_between_windows_are_mended(
     engine: EngineDatabase, make_tokens: Callable[..., Any]
 ) -> None:
     make_tokens(expired=60, live=3)
-    severing = Severing(chance=0.4)
-    run = run_here(runs.enqueue("clear_expired"), window_rows=10, must_stop=severing)
+    severing = Severing(chance=0.6, at_most=2)
+    run = run_here(
+        runs.enqueue("clear_expired"), window_rows=10, must_stop=severing, on_window=severing.on_window
+    )
     assert (run.status, run.counts) == (RunStatus.SUCCEEDED, {TABLE: 60}), run.error_message
     assert severing.severed >= 5
     assert AccessToken.objects.count() == 3
