@@ -138,11 +138,11 @@ def test_a_window_whose_statements_run_out_of_time_is_left_to_the_next_slice(
         return False
 
     with row_locked("expired 0"):
-        Runner(run.pk, budget_seconds=0.5, must_stop=look_at_the_lease).advance()
+        Runner(run.pk, budget_seconds=0.8, must_stop=look_at_the_lease).advance()
     run.refresh_from_db()
     assert (run.status, run.rows, run.losses, run.lease_until) == (RunStatus.INTERRUPTED, 0, 1, None)
     tried = run.events.filter(kind=RunEvent.Kind.RETRIED).count()
-    assert 2 <= tried < 6
+    assert 1 <= tried < 6
     assert len(leases) >= tried
     assert run.window_rows == 64 // 2**tried
     assert run.sent is not None
