@@ -241,7 +241,7 @@ def _release(run: Run, condition: Q, kind: RunEvent.Kind, why: str, error_class:
         elif run.status == RunStatus.CANCELLING:
             move(run, RunStatus.CANCELLED)
         elif run.losses >= maintenance_settings.MAXIMUM_LOSSES:
-            message = f"{run.losses} workers were lost in a row without progress; the last time, {why}."
+            message = f"{run.losses} slices in a row ended without progress; the last time, {why}."
             move(run, RunStatus.FAILED, error_class=error_class, error_message=message)
         else:
             move(run, RunStatus.INTERRUPTED)

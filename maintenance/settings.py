@@ -24,7 +24,7 @@ DEFAULTS: dict[str, Any] = {
     # -- slices and leases
     "SLICE_SECONDS": 20.0,  # how long one Celery task works on a run
     "LEASE_SECONDS": 60.0,  # how long a run belongs to a worker that says nothing
-    "MAXIMUM_LOSSES": 3,  # workers lost in a row without progress before a run fails
+    "MAXIMUM_LOSSES": 3,  # slices in a row that ended without progress before a run fails
     "QUEUE": "maintenance",
     "PRIORITY_SECURITY": 0,  # of messages, as the broker counts: with Redis, 0 goes before 9
     "PRIORITY_HYGIENE": 6,

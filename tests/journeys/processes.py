@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import redis
+import requests
 
-from tests.servers import accepts_connections, free_port, start_valkey, wait_until
+from tests.servers import free_port, start_valkey, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SETTINGS = "tests.journeys.settings"
@@ -45,7 +46,7 @@ class Site:
         self._start(
             "web", "gunicorn", "worker.wsgi", "--bind", f"127.0.0.1:{self.web_port}", "--workers", "2"
         )
-        wait_until(lambda: accepts_connections(self.web_port), what="the web server")
+        wait_until(self._answers, what="the web server")  # gunicorn listens before it has loaded the site
 
     def start_worker(self) -> None:
         self._start(
@@ -72,6 +73,11 @@ class Site:
                 process.wait(timeout=15)
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+
+    def _answers(self) -> bool:
+        with suppress(requests.RequestException):
+            return requests.get(f"{self.base}/health/live", timeout=10).ok
+        return False
 
     def shell(self, code: str) -> None:
         """Run `code` in the site's own process, as application code would."""

@@ -47,7 +47,7 @@ def register(grant_type: str, **fields: Any) -> tuple[str, str]:
 
 def token_by_client_credentials(site: Site, client: tuple[str, str], scope: str) -> str:
     answer = requests.post(
-        f"{site.base}/o/token/", {"grant_type": "client_credentials", "scope": scope}, auth=client, timeout=60
+        f"{site.base}/o/token/", {"grant_type": "client_credentials", "scope": scope}, auth=client, timeout=10
     )
     assert answer.status_code == 200, answer.text
     return str(answer.json()["access_token"])
@@ -64,16 +64,16 @@ def token_by_code(site: Site, client: tuple[str, str], scope: str) -> dict[str, 
         "code_challenge": challenge,
         "code_challenge_method": "S256",
     }
-    login = browser.get(f"{site.base}/o/authorize/", params=query, timeout=60)
+    login = browser.get(f"{site.base}/o/authorize/", params=query, timeout=10)
     credentials = {"username": "someone", "password": "a password", **_hidden(login.text)}
-    consent = browser.post(login.url, credentials, headers={"Referer": login.url}, timeout=60)
+    consent = browser.post(login.url, credentials, headers={"Referer": login.url}, timeout=10)
     assert "Authorize" in consent.text, consent.text
     answer = browser.post(
         f"{site.base}/o/authorize/",
         {**_hidden(consent.text), "allow": "1"},
         headers={"Referer": consent.url},
         allow_redirects=False,
-        timeout=60,
+        timeout=10,
     )
     code = parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0]
     exchanged = requests.post(
@@ -85,7 +85,7 @@ def token_by_code(site: Site, client: tuple[str, str], scope: str) -> dict[str, 
             "code_verifier": VERIFIER,
         },
         auth=client,
-        timeout=60,
+        timeout=10,
     )
     assert exchanged.status_code == 200, exchanged.text
     return dict(exchanged.json())
@@ -97,7 +97,7 @@ def _hidden(page: str) -> dict[str, str]:
 
 
 def works(site: Site, token: str) -> bool:
-    answer = requests.get(f"{site.base}/api/me", headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    answer = requests.get(f"{site.base}/api/me", headers={"Authorization": f"Bearer {token}"}, timeout=10)
     return answer.status_code == 200
 
 
@@ -138,7 +138,7 @@ def test_a_scheduled_run_clears_what_expired_and_nothing_else(engine: EngineData
             f"{site.base}/o/token/",
             {"grant_type": "refresh_token", "refresh_token": held["refresh_token"], "scope": "read"},
             auth=web,
-            timeout=60,
+            timeout=10,
         )
         assert works(site, refreshed.json()["access_token"])
         site.shell(

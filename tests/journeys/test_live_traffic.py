@@ -38,7 +38,7 @@ class Http:
         self.session = requests.Session()
 
     def post(self, path: str, data: dict[str, str]) -> requests.Response:
-        return self.session.post(f"{self.base}{path}", data, timeout=60)
+        return self.session.post(f"{self.base}{path}", data, timeout=30)
 
 
 @pytest.fixture

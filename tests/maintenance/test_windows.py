@@ -23,6 +23,8 @@ from tests.databases import EngineDatabase
 from tests.engines import on_every_engine, on_servers
 from tests.servers import wait_until
 
+from .locks import row_locked
+
 
 @pytest.mark.django_db
 @override_settings(MAINTENANCE={"WINDOW_TARGET_SECONDS_SQLITE": 0.4})
@@ -101,18 +103,6 @@ def test_a_locked_row_is_waited_for_and_the_window_tried_again(
     """Live traffic comes first: the lock timeout ends the wait, and the window comes back."""
     make_tokens(expired=20)
     run = runs.enqueue("clear_expired")
-    locked, done = threading.Event(), threading.Event()
-
-    def hold_a_row() -> None:
-        with transaction.atomic():
-            list(AccessToken.objects.select_for_update().filter(token="expired 7"))
-            locked.set()
-            done.wait(30)
-        connections.close_all()
-
-    holder = threading.Thread(target=hold_a_row)
-    holder.start()
-    assert locked.wait(30)
     retries = run.events.filter(kind=RunEvent.Kind.RETRIED)
 
     def work() -> None:
@@ -121,12 +111,11 @@ def test_a_locked_row_is_waited_for_and_the_window_tried_again(
 
     with override_settings(MAINTENANCE={"LOCK_TIMEOUT_SECONDS": 0.2}):
         worker = threading.Thread(target=work)
-        worker.start()
-        while not retries.exists() and worker.is_alive():
-            worker.join(0.05)
-        done.set()
+        with row_locked("expired 7"):
+            worker.start()
+            while not retries.exists() and worker.is_alive():
+                worker.join(0.05)
         worker.join()
-        holder.join()
     run.refresh_from_db()
     assert (run.status, run.rows) == (RunStatus.SUCCEEDED, 20)
     assert retries.first().text.startswith("OperationalError")  # type: ignore[union-attr]

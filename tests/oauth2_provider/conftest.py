@@ -42,6 +42,13 @@ def user(db: None) -> Any:
 
 
 @pytest.fixture
+def logged_in(client: Client, user: Any) -> Client:
+    """The test client, with `user` logged in."""
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
 def register(db: None) -> Callable[..., RegisteredClient]:
     """Return a function that registers a client; a confidential one of the code grant by default."""
 

@@ -37,12 +37,6 @@ VALUES = {
 
 
 @pytest.fixture
-def logged_in(client: Client, user: Any) -> Client:
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def mine(user: Any) -> Application:
     return make_client("mine", user=user, client_type="confidential", client_secret="a secret of my own")
 

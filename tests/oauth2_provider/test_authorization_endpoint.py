@@ -36,12 +36,6 @@ def redirected(answer: Any) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(location.query or location.fragment).items()}
 
 
-@pytest.fixture
-def logged_in(client: Client, user: Any) -> Client:
-    client.force_login(user)
-    return client
-
-
 def test_who_is_not_logged_in_is_sent_to_log_in_and_back(client: Client, register: Register) -> None:
     """RFC 6749 section 3.1: MUST first verify the identity of the resource owner."""
     answer = client.get("/o/authorize/", query_for(register()))

@@ -21,12 +21,6 @@ LIST = "/o/authorized_tokens/"
 
 
 @pytest.fixture
-def logged_in(client: Client, user: Any) -> Client:
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def application(db: None) -> Application:
     return make_client("the client")
 

@@ -27,12 +27,6 @@ HINTED = "/o/logout/"
 
 
 @pytest.fixture
-def logged_in(client: Client, user: Any) -> Client:
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def hybrid(oidc: Any, register: Register) -> RegisteredClient:
     return register(algorithm="RS256", authorization_grant_type=Application.GRANT_OPENID_HYBRID)
 

@@ -23,12 +23,6 @@ LOCALE = "django.middleware.locale.LocaleMiddleware"
 
 
 @pytest.fixture
-def logged_in(client: Client, user: Any) -> Client:
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def multilingual(settings: Any) -> None:
     """A site in English, German and Arabic, whose pages follow the browser."""
     settings.LANGUAGES = [("en", "English"), ("de", "German"), ("ar", "Arabic")]

@@ -31,12 +31,6 @@ class ClaimingValidator(OAuth2Validator):
         }
 
 
-@pytest.fixture
-def logged_in(client: Client, user: Any) -> Client:
-    client.force_login(user)
-    return client
-
-
 def logged_in_ago(client: Client, seconds: float) -> None:
     session = client.session
     session[AUTH_TIME] = time.time() - seconds
