@@ -18,8 +18,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
+
+from oauth2_provider.batching import PASSING
 
 from . import shards
 from .cursors import after_window, carried_over, fits, fresh_cursor, progress_of_cursor
@@ -39,7 +41,6 @@ from .windows import WindowSizes
 logger = logging.getLogger(__name__)
 
 LOST = (OperationalError, InterfaceError)  # maybe a lost connection
-PASSING = (*LOST, IntegrityError)  # gone at the next try: also deadlocks, timeouts, a row held meanwhile
 
 PATHS = {"set-based": "by set-based statements", "orm": "through the ORM, which is slower"}
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connections, models, transaction
 from django.db.models import BooleanField, F, Func, Q, QuerySet, Subquery
+from django.db.models import sql as orm_sql
 from django.db.models.expressions import RawSQL
 
 T = TypeVar("T")
@@ -209,6 +210,13 @@ def delete_window(rows: QuerySet[Any]) -> int:
     return rows._raw_delete(rows.db) or 0
 
 
+def compile_delete(rows: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
+    """Return the DELETE statement of `rows`, which must be of one table, and its parameters."""
+    query = rows.query.clone()
+    query.__class__ = orm_sql.DeleteQuery
+    return query.get_compiler(rows.db).as_sql()
+
+
 def in_chunks(keys: Sequence[T], using: str) -> Iterator[Sequence[T]]:
     """Cut `keys` into pieces that one statement on `using` takes as parameters."""
     size = min(connections[using].features.max_query_params or KEYS_AT_MOST, KEYS_AT_MOST)
@@ -238,7 +246,7 @@ def estimated_count(rows: QuerySet[Any], *, at_most: int) -> int:
     if not text:  # a condition that cannot be met, such as `pk__in=[]`
         return 0
     plan = json.loads(text)
-    if isinstance(plan, str):  # a server that answers in JSON is quoted by Django once more
+    if isinstance(plan, str):  # Django quotes the JSON of MariaDB and MySQL once more
         plan = json.loads(plan)
     guess = plan[0]["Plan"]["Plan Rows"] if vendor == "postgresql" else _rows_examined(plan)
     return min(int(guess), at_most)

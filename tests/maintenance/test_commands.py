@@ -186,6 +186,27 @@ def test_at_a_terminal_everybodys_tokens_are_revoked_once_the_word_is_typed(
     assert [line["status"] for line in map(json.loads, output.splitlines())] == ["succeeded"] * (code == 0)
 
 
+def test_at_a_terminal_a_bar_shows_how_far_how_fast_and_how_long(
+    engine: EngineDatabase, make_tokens: MakeTokens
+) -> None:
+    make_tokens(expired=400)
+    terminal, other_end = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 120))
+    process = start_command(engine, "cleartokens", "--batch-size", "10", terminal=other_end)
+    os.close(other_end)
+    shown = ""
+    with suppress(OSError):  # the end of the terminal
+        while text := os.read(terminal, 1000).decode():
+            shown += text
+    os.close(terminal)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert re.search(r"\d+%\|", shown)
+    assert re.search(r"\d+ rows, [\d,.]+ rows/s", shown)
+    assert re.search(r"\d\d:\d\d<\d\d:\d\d", shown)  # so long until now, and from now on
+    assert not AccessToken.objects.exists()
+
+
 @pytest.mark.django_db
 def test_runs_are_listed_shown_and_controlled() -> None:
     run = runs.enqueue("clear_expired")

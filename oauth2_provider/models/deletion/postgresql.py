@@ -17,12 +17,11 @@ from django.db import connections, models
 from django.db.models import F, QuerySet
 from django.db.models.expressions import RawSQL
 
-from ...batching import IsAnyOf
+from ...batching import IsAnyOf, compile_delete
 from ...settings import oauth2_settings
 from ..application import USE_RESOLUTION
 from ..registry import get_access_token_model, get_application_model, get_id_token_model
 from ..use import witnesses_use
-from .returning import compile_delete
 
 
 @dataclass

@@ -8,9 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 from django.db.models import QuerySet
-from django.db.models import sql as orm_sql
 from django.utils import timezone
 
+from ...batching import compile_delete
 from ...settings import oauth2_settings
 from ..registry import get_access_token_model
 from ..use import raise_marks
@@ -38,13 +38,6 @@ def delete_remembering(rows: QuerySet[Any]) -> int | None:
     if latest:
         raise_marks({key: _from_text(at, rows.db) for key, at in latest.items()}, rows.db)
     return len(gone)
-
-
-def compile_delete(rows: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
-    """Return the DELETE statement of `rows`, which must be of one table, and its parameters."""
-    query = rows.query.clone()
-    query.__class__ = orm_sql.DeleteQuery
-    return query.get_compiler(rows.db).as_sql()
 
 
 def _returned(rows: QuerySet[Any]) -> tuple[str, str, list[Any]]:
