@@ -111,9 +111,9 @@ class OperationCommand(BaseCommand):
                 "is none, give --no-input; --dry-run says what would go.",
                 returncode=USAGE,
             )
-        self.stderr.write(f'{operation.description}\nType "{word}" to go on: ', ending="")
-        self.stderr.flush()
         try:
+            self.stderr.write(f'{operation.description}\nType "{word}" to go on: ', ending="")
+            self.stderr.flush()
             typed = sys.stdin.readline().strip()
         except KeyboardInterrupt:
             typed = ""
