@@ -16,17 +16,24 @@ from threads and, by `engine.url`, from other processes; empty again afterwards.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import connection
 
 from tests import celery
-from tests.databases import EngineDatabase, standing_in
+from tests.databases import DEFAULT_ENGINE, EngineDatabase, name_of_this_process, standing_in
 from tests.servers import DIRECTORY_VARIABLE, ServerMissing, Servers
 
 pytest_plugins = ["tests.browser"]
+
+# A run is dozens of processes: one compiles a module for all of them, whatever the environment says of bytecode.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -85,6 +92,15 @@ def _longest_first(items: list[pytest.Item], *, stretches: int) -> list[pytest.I
 @pytest.fixture(scope="session")
 def servers() -> Servers:
     return Servers.of_this_run()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> None:
+    """Let "default" be a copy of what one process has migrated; pytest-django's own migrates in each of them."""
+    with django_db_blocker.unblock():
+        database = EngineDatabase(DEFAULT_ENGINE, name=name_of_this_process("default"))
+        connection.close()
+        connection.settings_dict["NAME"] = database.settings["NAME"]
 
 
 @pytest.fixture(scope="session")

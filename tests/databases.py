@@ -1,23 +1,27 @@
 """Test databases on SQLite, PostgreSQL and MariaDB, and one of them as "default" for the time of a test.
 
 `connection_settings` makes what stands in DATABASES. `EngineDatabase` is a migrated database that can take the
-place of "default", in this thread and in those a test starts, and is empty again after each test.
+place of "default", in this thread and in those a test starts, and is empty again after each test. The migrations
+run once on each engine, for all processes of a run: every other database is a copy.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.servers import ServerMissing, Servers
+from tests.servers import ServerMissing, Servers, locked
 
 ENGINES = ("sqlite", "postgresql", "mariadb")
+DEFAULT_ENGINE = os.environ.get("TEST_ENGINE", "sqlite")
 KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission"}
+BIG_TABLE_BYTES = 128 * 1024
 
 
 def connection_settings(engine: str, *, name: str) -> dict[str, Any]:
@@ -59,16 +63,18 @@ def connection_settings(engine: str, *, name: str) -> dict[str, Any]:
     raise ValueError(f"no such engine: {engine!r}; there are {', '.join(ENGINES)}")
 
 
+def name_of_this_process(name: str) -> str:
+    """Return what `connection_settings` takes for a database that no process beside this one uses."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    return str(Servers.of_this_run().directory / f"{name}_{worker}.sqlite3")
+
+
 class EngineDatabase:
     """A migrated database on `engine`, one for each pytest process."""
 
     def __init__(self, engine: str, *, name: str | None = None) -> None:
         self.engine = engine
-        if name is None:
-            name = f"engine_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-            if engine == "sqlite":
-                name = str(Servers.of_this_run().directory / f"{name}.sqlite3")
-        self.settings = connection_settings(engine, name=name)
+        self.settings = connection_settings(engine, name=name or name_of_this_process("engine"))
         self._initial_rows: dict[str, tuple[list[str], list[tuple[Any, ...]]]] = {}
         self._create()
 
@@ -82,28 +88,16 @@ class EngineDatabase:
             return f"postgres://postgres:@/{name}?host={self.settings['HOST']}"
         return f"mysql://root@127.0.0.1:{self.settings['PORT']}/{name}"
 
-    @contextmanager
-    def as_default(self) -> Iterator[None]:
+    def as_default(self) -> AbstractContextManager[None]:
         """Let "default" be this database, here and in threads started meanwhile."""
-        from django.db import connections
-
-        before = connections.settings["default"]
-        connections["default"].close()
-        del connections["default"]
-        connections.settings["default"] = self._configured()
-        try:
-            yield
-        finally:
-            connections["default"].close()
-            del connections["default"]
-            connections.settings["default"] = before
+        return _as_default(self.settings)
 
     @contextmanager
     def as_alias(self, alias: str) -> Iterator[None]:
         """Let `alias` be this database, beside "default"."""
         from django.db import connections
 
-        connections.settings[alias] = self._configured()
+        connections.settings[alias] = _configured(self.settings)
         try:
             yield
         finally:
@@ -111,72 +105,41 @@ class EngineDatabase:
             del connections[alias]
             del connections.settings[alias]
 
-    def _configured(self) -> dict[str, Any]:
-        from django.db import connections
-
-        return connections.configure_settings({"default": {**self.settings}})["default"]
-
     def empty(self) -> None:
         """Remove what a test left; what migrations put in is there again."""
         from django.db import connection, transaction
 
         tables = [table for table in connection.introspection.table_names() if table not in KEPT_TABLES]
         with transaction.atomic(), connection.cursor() as cursor:
-            filled = [table for table in tables if _has_rows(cursor, connection.ops.quote_name(table))]
-            self._delete(cursor, filled)
+            if self.engine == "postgresql":
+                _truncate_big(cursor)
+            self._delete(cursor, _filled(cursor, tables))
             for table, (columns, rows) in self._initial_rows.items():
                 self._insert(cursor, table, columns, rows)
 
     def _create(self) -> None:
-        from django.core.management import call_command
         from django.db import connection
 
-        self._create_empty()
-        with self.as_default():
-            call_command("migrate", verbosity=0, interactive=False)
-            with connection.cursor() as cursor:
-                for table in connection.introspection.table_names():
-                    quoted = connection.ops.quote_name(table)
-                    if table not in KEPT_TABLES and _has_rows(cursor, quoted):
-                        cursor.execute(f"SELECT * FROM {quoted}")
-                        columns = [column[0] for column in cursor.description]
-                        self._initial_rows[table] = columns, cursor.fetchall()
-
-    def _create_empty(self) -> None:
-        name = self.settings["NAME"]
-        if self.engine == "sqlite":
-            for suffix in ("", "-wal", "-shm"):
-                Path(f"{name}{suffix}").unlink(missing_ok=True)
-        elif self.engine == "postgresql":
-            import psycopg
-
-            with psycopg.connect(
-                f"host={self.settings['HOST']} user=postgres dbname=postgres", autocommit=True
-            ) as server:
-                server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-                server.execute(f'CREATE DATABASE "{name}"')
-        else:
-            import MySQLdb
-
-            server = MySQLdb.connect(host="127.0.0.1", port=int(self.settings["PORT"]), user="root")
-            server.query(f"DROP DATABASE IF EXISTS `{name}`")
-            server.query(f"CREATE DATABASE `{name}`")
-            server.close()
+        _copy_template(self.engine, self.settings)
+        with self.as_default(), connection.cursor() as cursor:
+            for table in _filled(cursor, connection.introspection.table_names()):
+                if table not in KEPT_TABLES:
+                    cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
+                    columns = [column[0] for column in cursor.description]
+                    self._initial_rows[table] = columns, cursor.fetchall()
 
     def _delete(self, cursor: Any, tables: list[str]) -> None:
         from django.db import connection
 
-        quoted = [connection.ops.quote_name(table) for table in tables]
-        if not quoted:
-            return
-        if self.engine == "postgresql":
-            cursor.execute(f"TRUNCATE {', '.join(quoted)} CASCADE")
-            return
         with connection.constraint_checks_disabled():
             if self.engine == "sqlite":
                 cursor.execute("PRAGMA defer_foreign_keys = ON")
-            for table in quoted:
-                cursor.execute(f"DELETE FROM {table}")
+            if self.engine == "postgresql":
+                cursor.execute(
+                    "SET LOCAL session_replication_role = replica"
+                )  # no check of a row's referrers
+            for table in tables:
+                cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")
 
     def _insert(self, cursor: Any, table: str, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
         from django.db import connection
@@ -190,9 +153,111 @@ class EngineDatabase:
             cursor.executemany(f"INSERT INTO {quote(table)} ({names}) VALUES ({places})", rows)
 
 
-def _has_rows(cursor: Any, quoted_table: str) -> bool:
-    cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {quoted_table})")
-    return bool(cursor.fetchone()[0])
+def _configured(database: dict[str, Any]) -> dict[str, Any]:
+    from django.db import connections
+
+    return connections.configure_settings({"default": {**database}})["default"]
+
+
+@contextmanager
+def _as_default(database: dict[str, Any]) -> Iterator[None]:
+    from django.db import connections
+
+    before = connections.settings["default"]
+    connections["default"].close()
+    del connections["default"]
+    connections.settings["default"] = _configured(database)
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        del connections["default"]
+        connections.settings["default"] = before
+
+
+def _filled(cursor: Any, tables: list[str]) -> list[str]:
+    """Return those of `tables` that have rows."""
+    from django.db import connection
+
+    quote = connection.ops.quote_name
+    cursor.execute(
+        " UNION ALL ".join(
+            f"SELECT {number} WHERE EXISTS (SELECT 1 FROM {quote(table)})"
+            for number, table in enumerate(tables)
+        )
+    )
+    return [tables[number] for (number,) in cursor.fetchall()]
+
+
+def _truncate_big(cursor: Any) -> None:
+    """Truncate what PostgreSQL takes longer to delete, and what it has statistics of that a next test would see.
+
+    The rest is deleted: a TRUNCATE makes new files for the table and for each of its indexes.
+    """
+    cursor.execute(
+        "SELECT quote_ident(relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        " AND relname <> ALL (%s) AND (reltuples >= 0 OR pg_relation_size(oid) > %s)",
+        [list(KEPT_TABLES), BIG_TABLE_BYTES],
+    )
+    if tables := ", ".join(table for (table,) in cursor.fetchall()):
+        cursor.execute(f"TRUNCATE {tables} CASCADE")
+
+
+def _copy_template(engine: str, copy: dict[str, Any]) -> None:
+    """Make the database that `copy` names a copy of the migrated one, which the first process to ask makes."""
+    from django.core.management import call_command
+
+    directory = Servers.of_this_run().directory
+    template = connection_settings(engine, name=str(directory / "migrated.sqlite3"))
+    made = directory / f"migrated-{engine}"
+    with locked(directory / f"{made.name}.lock"):
+        if not made.exists():
+            _create_empty(engine, template)
+            with _as_default(template):
+                call_command("migrate", verbosity=0, interactive=False)
+            made.touch()
+    _create_empty(engine, copy, template=template["NAME"])
+
+
+def _create_empty(engine: str, database: dict[str, Any], *, template: str = "") -> None:
+    """Make a database anew, with nothing in it or what is in `template`."""
+    name = database["NAME"]
+    if engine == "sqlite":
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{name}{suffix}").unlink(missing_ok=True)
+        if template:
+            shutil.copyfile(template, name)
+    elif engine == "postgresql":
+        import psycopg
+
+        copied = f' TEMPLATE "{template}"' if template else ""
+        server = f"host={database['HOST']} user=postgres dbname=postgres"
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            connection.execute(f'CREATE DATABASE "{name}"{copied}')
+    else:
+        import MySQLdb
+
+        with closing(
+            MySQLdb.connect(host="127.0.0.1", port=int(database["PORT"]), user="root")
+        ) as connection:
+            cursor = connection.cursor()
+            cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
+            cursor.execute(f"CREATE DATABASE `{name}`")
+            if template:
+                connection.select_db(name)
+                _copy_tables(cursor, template)
+                connection.commit()
+
+
+def _copy_tables(cursor: Any, template: str) -> None:
+    """Copy the tables of another database into the current one: MariaDB copies no database."""
+    cursor.execute("SET foreign_key_checks = 0")
+    cursor.execute(f"SHOW TABLES FROM `{template}`")
+    for (table,) in cursor.fetchall():
+        cursor.execute(f"SHOW CREATE TABLE `{template}`.`{table}`")
+        cursor.execute(cursor.fetchone()[1])
+        cursor.execute(f"INSERT INTO `{table}` SELECT * FROM `{template}`.`{table}`")
 
 
 @contextmanager

@@ -153,7 +153,7 @@ class Servers:
 
     def _url(self, name: str, start: Callable[[Path], tuple[str, int]]) -> str:
         state = self.directory / f"{name}.json"
-        with _locked(self.directory / f"{name}.lock"):
+        with locked(self.directory / f"{name}.lock"):
             if not state.exists():
                 url, pid = start(self.directory / name)
                 state.write_text(json.dumps({"url": url, "pid": pid}))
@@ -226,7 +226,8 @@ class Servers:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Have what follows to this process alone, among those of a run."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

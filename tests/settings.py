@@ -7,7 +7,7 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.databases import connection_settings
+from tests.databases import DEFAULT_ENGINE, connection_settings
 
 BASE_DIR = Path(__file__).resolve().parent
 SECRET_KEY = "a key for tests only, long enough for every check that there is on its length"
@@ -57,7 +57,7 @@ TEMPLATES = [
 ]
 DATABASES = {
     "default": connection_settings(
-        os.environ.get("TEST_ENGINE", "sqlite"),
+        DEFAULT_ENGINE,
         name=f"{tempfile.gettempdir()}/custodian-{os.getpid()}.sqlite3",
     )
 }
