@@ -25,7 +25,7 @@ pytestmark = pytest.mark.redis
 def checkout(tmp_path: Path) -> Path:
     """A copy of the project, so that its .local/ is new."""
     for name in ("oauth2_provider", "maintenance", "worker"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, tmp_path / name)  # with its bytecode
     for name in ("manage.py", "Procfile"):
         shutil.copy(ROOT / name, tmp_path)
     return tmp_path

@@ -12,8 +12,12 @@ from datetime import timedelta
 from io import StringIO
 
 import django
+from celery import Celery
 
 django.setup()
+Celery(
+    broker="memory://"
+).set_default()  # nobody listens at Celery's own default, which takes a while to find
 
 from django.contrib.auth.models import User  # noqa: E402
 from django.core.management import call_command  # noqa: E402
