@@ -54,6 +54,8 @@ def measure(
             measured = take_turn(contender, case, databases, options)
             turns[contender.name].append(measured)
             say(f"{name} round {number + 1} {contender.name}: {measured['seconds']:.2f} s")
+            for page, taken in sorted(measured.get("pages", {}).items(), key=lambda each: each[1]):
+                say(f"  {taken:7.1f} ms {page}")
         _compare_rows(case, turns)
     versions = {
         "Python": sys.version.split()[0],

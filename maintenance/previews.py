@@ -16,11 +16,15 @@ from django.utils import timezone
 from .exceptions import MaintenanceError
 from .models import Run, RunStatus
 from .operations import Job, Operation, Preview
+from .operations.base import Inexact, Number
+from .operations.budget import Budget, budget_of_a_page
 from .settings import maintenance_settings
 
 SALT = "maintenance.preview"
 RUNS_TO_GO_BY = 20
 MOST_TIMES_LARGER = 100
+MOST_GROWTH = 2
+"""From a number that was confirmed to the one at the confirmation, where either is no full count."""
 
 
 class PreviewExpired(MaintenanceError):  # noqa: N818 - the fact
@@ -37,16 +41,24 @@ class PreviewForged(MaintenanceError):  # noqa: N818 - the fact
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmation:
-    """What somebody saw and confirms: the arguments of each run, and the rows by table."""
+    """What somebody saw and confirms: the arguments of each run, and the numbers by table."""
 
     works: list[dict[str, Any]]
-    counts: dict[str, int]
+    preview: Preview
 
 
-def preview_of(operation: Operation, works: Sequence[Mapping[str, Any]]) -> Preview:
-    """Return what runs of `operation` with each of the canonical arguments `works` would do now, together."""
-    now = timezone.now()
-    previews = [operation.preview(Job(arguments=arguments, cutoff=now)) for arguments in works]
+def preview_of(
+    operation: Operation, works: Sequence[Mapping[str, Any]], budget: Budget | None = None
+) -> Preview:
+    """Return what runs of `operation` with each of the canonical arguments `works` would do now, together.
+
+    All within one `budget`, by default that of a page.
+    """
+    budget, now = budget or budget_of_a_page(), timezone.now()
+    previews = []
+    for number, arguments in enumerate(works):
+        job = Job(arguments=arguments, cutoff=now, budget=budget.part(len(works) - number))
+        previews.append(operation.preview(job))
     return previews[0] if len(previews) == 1 else _together(previews)
 
 
@@ -73,6 +85,8 @@ def signed(operation: Operation, works: Sequence[Mapping[str, Any]], preview: Pr
         "user": str(user.pk),
         "works": list(works),
         "counts": preview.counts,
+        "inexact": {table: doubt for table, doubt in preview.inexact.items() if table in preview.counts},
+        "counted": {table: rows for table, rows in preview.counted.items() if table in preview.counts},
     }
     return signing.dumps(value, salt=SALT, compress=True)
 
@@ -88,17 +102,35 @@ def read_signed(text: str, operation: Operation, *, user: Any) -> Confirmation:
     except signing.BadSignature as bad:
         raise PreviewForged from bad
     _refuse_others(value, operation, user)
-    return Confirmation(works=value["works"], counts=value["counts"])
+    inexact = {table: Inexact(doubt) for table, doubt in value["inexact"].items()}
+    preview = Preview(counts=value["counts"], inexact=inexact, counted=value["counted"])
+    return Confirmation(works=value["works"], preview=preview)
 
 
-def differs(before: Mapping[str, int], now: Mapping[str, int]) -> bool:
-    """Tell whether any table's count is off by a larger share than PREVIEW_TOLERANCE."""
-    tolerance = maintenance_settings.PREVIEW_TOLERANCE
+def differs(before: Preview, now: Preview) -> bool:
+    """Tell whether a run would do something else `now` than was confirmed `before`, by any table's number.
+
+    Of two counts, a larger share than PREVIEW_TOLERANCE. Where one or both are estimates, or counts that stopped, the
+    same number comes out otherwise as the time allows, and that alone must never keep a run from being confirmed. So:
+
+    - what was counted holds. Rows that were counted, on either side, beyond what the other side's full count says
+      are a change;
+    - what is shown may not grow to more than twice what was confirmed. Each new preview says the larger number, so
+      that this comes to an end, however the estimates go up and down;
+    - an estimate that is lower is no change: the run then does less than was confirmed.
+    """
     return any(
-        abs(before.get(table, 0) - now.get(table, 0))
-        > tolerance * max(before.get(table, 0), now.get(table, 0))
-        for table in before.keys() | now.keys()
+        _has_changed(before.number(table), now.number(table))
+        for table in before.counts.keys() | now.counts.keys()
     )
+
+
+def _has_changed(before: Number, now: Number) -> bool:
+    counted = max(before.counted, now.counted)
+    full = [number.shown for number in (before, now) if number.doubt is None]
+    if full and counted - min(full) > maintenance_settings.PREVIEW_TOLERANCE * counted:
+        return True
+    return len(full) < 2 and now.shown > MOST_GROWTH * before.shown
 
 
 def _refuse_others(value: Mapping[str, Any], operation: Operation, user: Any) -> None:
@@ -108,21 +140,20 @@ def _refuse_others(value: Mapping[str, Any], operation: Operation, user: Any) ->
 
 def _together(previews: Sequence[Preview]) -> Preview:
     """Return the sum of `previews`."""
-    counts: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
+    tables: dict[str, Number] = {}
+    reasons: dict[str, Number] = {}
     kept: Counter[str] = Counter()
     samples: dict[str, list[str]] = {}
     for preview in previews:
-        counts.update(preview.counts)
-        reasons.update(preview.reasons)
+        for total, names in ((tables, preview.counts), (reasons, preview.reasons)):
+            total |= {name: total.get(name, Number()) + preview.number(name) for name in names}
         kept.update(preview.kept)
         samples.update({name: keys for name, keys in preview.samples.items() if name not in samples})
-    return Preview(
-        counts=dict(counts),
-        reasons=dict(reasons),
+    return Preview.of(
+        tables,
+        reasons,
         kept=dict(kept),
         samples=samples,
-        inexact={name: doubt for preview in previews for name, doubt in preview.inexact.items()},
         oldest=min((preview.oldest for preview in previews if preview.oldest), default=None),
         newest=max((preview.newest for preview in previews if preview.newest), default=None),
         path=previews[0].path,

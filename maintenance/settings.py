@@ -42,8 +42,10 @@ DEFAULTS: dict[str, Any] = {
     "REVOKE_ON_DEACTIVATION": False,  # when is_active goes off
     "REVOKE_ON_PASSWORD_CHANGE": False,  # when the password becomes another
     # -- previews
-    "PREVIEW_ROWS": 200_000,  # counting stops there
-    "PREVIEW_SECONDS": 6.0,  # for the counts of one preview; what is left then is estimated
+    "PREVIEW_ROWS": 10_000,  # of a table that a page's preview looks at; the rest is estimated
+    "PREVIEW_SECONDS": 0.2,  # for all of its numbers; what is left then is estimated
+    "DRY_RUN_ROWS": 1_000_000,  # the same of --dry-run, at a terminal
+    "DRY_RUN_SECONDS": 10.0,
     "PREVIEW_VALID_SECONDS": 900,  # for how long a preview can be confirmed
     "PREVIEW_TOLERANCE": 0.1,  # by which share the counts may differ from it at that time
     # -- health

@@ -60,7 +60,7 @@ def show_preview(
         record(
             AuditAction.RUN_PREVIEWED,
             operation=operation.name,
-            effect={"works": list(works), "counts": preview.counts},
+            effect={"works": list(works), "counts": preview.counts, **_doubts(preview)},
         )
     tables = _lines(preview, preview.counts, table_title)
     reasons = _lines(preview, preview.reasons, name_in_words)
@@ -95,15 +95,15 @@ def confirm(request: HttpRequest, site: AdminSite, operation: Operation) -> Http
         messages.error(request, str(forged))
         return HttpResponseRedirect(reverse("admin:maintenance_run_now", args=[operation.name]))
     preview = preview_of(operation, confirmed.works)
-    if differs(confirmed.counts, preview.counts):
-        messages.warning(request, _changed(confirmed.counts, preview.counts))
+    if differs(confirmed.preview, preview):
+        messages.warning(request, _changed(confirmed.preview, preview))
         return show_preview(request, site, operation, confirmed.works, preview=preview, reason=reason)
     form = ConfirmForm(request.POST, word=_word(operation, confirmed.works))
     if not form.is_valid():
         messages.error(request, _("Nothing runs yet: something is missing below."))
         return show_preview(request, site, operation, confirmed.works, preview=preview, form=form)
     return start(
-        request, operation, confirmed.works, reason=form.cleaned_data["reason"], counts=confirmed.counts
+        request, operation, confirmed.works, reason=form.cleaned_data["reason"], preview=confirmed.preview
     )
 
 
@@ -113,7 +113,7 @@ def start(
     works: Sequence[Mapping[str, Any]],
     *,
     reason: str,
-    counts: Mapping[str, int] | None = None,
+    preview: Preview | None = None,
 ) -> HttpResponse:
     """Request a run for each of `works` and go to its page, or to the list of runs where there are several."""
     try:
@@ -126,8 +126,8 @@ def start(
     except (InvalidArguments, RunNotStored) as invalid:
         messages.error(request, str(invalid))
         return HttpResponseRedirect(reverse("admin:maintenance_run_now", args=[operation.name]))
-    if counts is not None:
-        _note_preview(request, started[0], sum(counts.values()))
+    if preview is not None:
+        _note_preview(request, started[0], preview)
     if len(started) > 1:
         messages.success(request, _("%(count)s runs are enqueued.") % {"count": len(started)})
         return HttpResponseRedirect(
@@ -155,8 +155,8 @@ def table_or_stage_title(name: str) -> str:
 
 
 def _lines(preview: Preview, rows: Mapping[str, int], title: Any) -> list[tuple[str, str]]:
-    """Return what there is to show: names without rows only where no name has any."""
-    shown = [name for name in rows if rows[name]] or list(rows)
+    """Return what there is to show: names that have no rows for certain only where no name has any."""
+    shown = [name for name in rows if rows[name] or name in preview.inexact] or list(rows)
     return [(title(name), preview.shown(name)) for name in shown]
 
 
@@ -173,8 +173,8 @@ def _subjects(operation: Operation, works: Sequence[Mapping[str, Any]]) -> list[
     return names
 
 
-def _note_preview(request: HttpRequest, run: Run, rows: int) -> None:
-    text = _("confirmed after a preview of %(rows)s rows") % {"rows": f"{rows:,}"}
+def _note_preview(request: HttpRequest, run: Run, preview: Preview) -> None:
+    text = _("confirmed after a preview of %(rows)s rows") % {"rows": preview.total}
     runs.note(run, RunEvent.Kind.NOTE, text=text, actor=request.user.get_username())
 
 
@@ -191,11 +191,17 @@ def _takes(seconds: float | None, preview: Preview) -> str | None:
     return text % {"span": seconds_in_words(seconds)}
 
 
-def _changed(before: Mapping[str, int], now: Mapping[str, int]) -> str:
+def _doubts(preview: Preview) -> dict[str, Any]:
+    """Return what the audit trail says of numbers that are no counts."""
+    doubts = {name: str(doubt) for name, doubt in preview.inexact.items() if name in preview.counts}
+    return {"inexact": doubts} if doubts else {}
+
+
+def _changed(before: Preview, now: Preview) -> str:
     changes = ", ".join(
-        f"{table_title(table)}: {before.get(table, 0):,} → {now.get(table, 0):,}"
-        for table in sorted(before.keys() | now.keys())
-        if before.get(table, 0) != now.get(table, 0)
+        f"{table_title(table)}: {before.shown(table)} → {now.shown(table)}"
+        for table in sorted(before.counts.keys() | now.counts.keys())
+        if before.shown(table) != now.shown(table)
     )
     return _("The numbers have changed since you looked (%(changes)s). Nothing runs yet: look again.") % {
         "changes": changes

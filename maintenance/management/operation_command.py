@@ -21,9 +21,10 @@ from tqdm import tqdm
 from .. import runs
 from ..exceptions import InvalidArguments, UnknownOperation
 from ..models import ENDED, HELD_BY_WORKER, WAITING, Run, RunStatus, Trigger
-from ..operations import Job, Operation, get_operation
+from ..operations import Operation, get_operation
 from ..operations.base import Inexact
-from ..previews import expected_seconds
+from ..operations.budget import budget_of_a_dry_run
+from ..previews import expected_seconds, preview_of
 from ..runner import Runner
 from ..words import seconds_in_words
 
@@ -138,14 +139,13 @@ class OperationCommand(BaseCommand):
             )
 
     def _preview(self, operation: Operation, arguments: dict[str, Any], *, as_json: bool) -> None:
-        preview = operation.preview(Job(arguments=arguments, cutoff=timezone.now()))
+        preview = preview_of(operation, [arguments], budget_of_a_dry_run())
         seconds = expected_seconds(operation, preview)
         if as_json:
             values = {"dry_run": True, **preview.to_json(), "expected_seconds": seconds}
             self.stdout.write(json.dumps(values, cls=DjangoJSONEncoder))
             return
-        amount = f"{'at least ' if preview.inexact else ''}{preview.rows}"
-        self.stdout.write(f"{amount} rows would go ({preview.path}).")
+        self.stdout.write(f"{preview.total} rows would go ({preview.path}).")
         for reason in preview.reasons or preview.counts:
             self.stdout.write(f"  {reason}: {preview.shown(reason)}")
         for reason, rows in preview.kept.items():

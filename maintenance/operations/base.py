@@ -18,6 +18,7 @@ from django import forms
 from django.core.serializers.json import DjangoJSONEncoder
 
 from ..exceptions import InvalidArguments, UnknownOperation
+from .budget import Budget
 
 Position = Any
 """Where a stage stands: JSON that only the stage understands."""
@@ -39,6 +40,8 @@ class Job:
     arguments: Mapping[str, Any]
     cutoff: datetime
     run_id: str | None = None
+    budget: Budget | None = None
+    """Of a preview; None: that of a page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +87,30 @@ class Inexact(StrEnum):
     """How a number in a preview falls short of a count."""
 
     AT_LEAST = "at_least"
-    """Counting stopped there."""
+    """Counting stopped there, and nothing tells how many there are."""
     ABOUT = "about"
-    """Counting took too long: the engine's estimate."""
+    """An estimate: the engine's, or from the share of the rows that were looked at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """A number in a preview: what is `shown`, and how much of it was `counted` indeed. Without a doubt: all."""
+
+    shown: int = 0
+    counted: int = 0
+    doubt: Inexact | None = None
+
+    def __add__(self, other: Number) -> Number:
+        doubts = {self.doubt, other.doubt}
+        return Number(
+            shown=self.shown + other.shown,
+            counted=self.counted + other.counted,
+            doubt=next((doubt for doubt in (Inexact.ABOUT, Inexact.AT_LEAST) if doubt in doubts), None),
+        )
+
+    def __str__(self) -> str:
+        """Return it for people: "12", "at least 200,000", "about 3,000,000"."""
+        return f"{self.doubt.replace('_', ' ')} {self.shown:,}" if self.doubt else f"{self.shown:,}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +125,8 @@ class Preview:
     """Rows that were looked at and stay, by reason."""
     inexact: dict[str, Inexact] = field(default_factory=dict)
     """Tables and reasons whose number is no exact count."""
+    counted: dict[str, int] = field(default_factory=dict)
+    """Of those, how many rows were counted indeed."""
     samples: dict[str, list[str]] = field(default_factory=dict)
     """A few primary keys by table; never a token."""
     oldest: datetime | None = None
@@ -108,15 +134,42 @@ class Preview:
     path: str = "set-based"
     warnings: list[str] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, tables: Mapping[str, Number], reasons: Mapping[str, Number], **values: Any) -> Preview:
+        """Return the preview with these numbers."""
+        both = {**tables, **reasons}
+        return cls(
+            counts={name: number.shown for name, number in tables.items()},
+            reasons={name: number.shown for name, number in reasons.items()},
+            inexact={name: number.doubt for name, number in both.items() if number.doubt is not None},
+            counted={name: number.counted for name, number in both.items() if number.doubt is not None},
+            **values,
+        )
+
     @property
     def rows(self) -> int:
         return sum(self.counts.values())
 
+    @property
+    def total(self) -> Number:
+        """The rows of all tables."""
+        return sum((self.number(table) for table in self.counts), Number())
+
+    @property
+    def is_nothing(self) -> bool:
+        """Tell whether nothing would be done for certain."""
+        return self.total == Number()
+
+    def number(self, name: str) -> Number:
+        """Return the number of the table or reason `name`."""
+        shown = self.counts.get(name, self.reasons.get(name, 0))
+        doubt = self.inexact.get(name)
+        counted = shown if doubt is None else self.counted.get(name, 0 if doubt is Inexact.ABOUT else shown)
+        return Number(shown=shown, counted=counted, doubt=doubt)
+
     def shown(self, name: str) -> str:
         """Return the number of the table or reason `name` for people: "12", "at least 200,000", "about 3,000,000"."""
-        rows = f"{self.counts.get(name, self.reasons.get(name, 0)):,}"
-        doubt = self.inexact.get(name)
-        return rows if doubt is None else f"{doubt.replace('_', ' ')} {rows}"
+        return str(self.number(name))
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -125,6 +178,7 @@ class Preview:
             "reasons": self.reasons,
             "kept": self.kept,
             "inexact": self.inexact,
+            "counted": self.counted,
             "samples": self.samples,
             "oldest": self.oldest,
             "newest": self.newest,

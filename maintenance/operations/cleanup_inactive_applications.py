@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from django import forms
-from django.db import router, transaction
+from django.db import OperationalError, router, transaction
 from django.utils import timezone
 
 from oauth2_provider.batching import Walk, in_chunks, with_retries
@@ -29,14 +29,15 @@ from oauth2_provider.models.deletion import slow_path_reasons
 from ..exceptions import MaintenanceError
 from ..models import ArchivedApplication, ProtectedApplication, Run, RunStatus, Trigger
 from ..settings import maintenance_settings
-from .base import ArgumentsForm, Inexact, Job, Operation, Position, Preview, Stage, WindowResult
+from .base import ArgumentsForm, Job, Number, Operation, Position, Preview, Stage, WindowResult
+from .budget import Budget
 from .fields import DAYS_AT_MOST
-from .tally import SAMPLES, Tally
+from .tally import SAMPLES, Tally, exactly
 
 APPLICATIONS_AT_MOST = 500
 """Looked at together, however large the window is."""
-JUDGED_AT_MOST = 10_000
-"""In a preview."""
+JUDGED_FIRST = 25
+"""In a preview, which may have time for few of those that hold many tokens."""
 
 
 class CleanupInactiveApplicationsForm(ArgumentsForm):
@@ -129,8 +130,8 @@ class CleanupInactiveApplications(Operation):
         return [InactiveApplicationsStage(self.rule(job.cutoff, job.arguments), job.run_id)]
 
     def preview(self, job: Job) -> Preview:
-        tally = Tally()
-        verdicts, is_all = self._judged(self.rule(job.cutoff, job.arguments), tally)
+        tally, rule = Tally(job.budget), self.rule(job.cutoff, job.arguments)
+        verdicts, is_all = _judged(rule, tally.budget.part(2))
         going = [verdict.application for verdict in verdicts if verdict.kept is None]
         table = get_application_model()._meta.db_table
         tally.add_ages(application.created for application in going)
@@ -138,12 +139,14 @@ class CleanupInactiveApplications(Operation):
         for chunk in in_chunks(keys, router.db_for_write(get_application_model())):
             for rows in rows_of_applications(chunk):
                 tally.add(rows)
-        tally.counts = Counter({table: len(going), **+tally.counts})
-        tally.reasons = dict(Counter(str(verdict.kind) for verdict in verdicts if verdict.kept is None))
+        found = {name: number for name, number in tally.numbers.items() if number != Number()}
+        kinds = Counter(str(verdict.kind) for verdict in verdicts if verdict.kept is None)
+        tally.numbers = {table: exactly(len(going)), **found}
+        tally.reasons = {kind: exactly(rows) for kind, rows in kinds.items()}
         tally.samples = {table: [str(application.pk) for application in going[:SAMPLES]]} if going else {}
         path, warnings = self.path(job)
         if not is_all:
-            tally.inexact[table] = Inexact.AT_LEAST
+            tally.extrapolate_all(looked_at=len(verdicts), of=tally.number_of(candidates(rule)))
             warnings.append(f"Only the first {len(verdicts)} applications were looked at.")
         kept = dict(Counter(str(verdict.kept) for verdict in verdicts if verdict.kept is not None))
         return tally.preview(path=path, warnings=warnings, kept=kept)
@@ -151,15 +154,6 @@ class CleanupInactiveApplications(Operation):
     def path(self, job: Job) -> tuple[str, list[str]]:
         reasons = slow_path_reasons(get_application_model())
         return ("orm" if reasons else "set-based"), reasons
-
-    def _judged(self, rule: InactivityRule, tally: Tally) -> tuple[list[Verdict], bool]:
-        """Return the verdicts on as many applications as there is time for, and whether those are all."""
-        verdicts: list[Verdict] = []
-        for keys in _batches(rule):
-            if len(verdicts) >= JUDGED_AT_MOST or not tally.has_time:
-                return verdicts, False
-            verdicts += judge(rule, keys)
-        return verdicts, True
 
     def rule(self, now: datetime, arguments: Mapping[str, Any]) -> InactivityRule:
         """Return the rule that a run with the canonical `arguments` goes by when it begins at `now`."""
@@ -250,13 +244,29 @@ def _protection() -> Callable[[Any], bool]:
     return lambda application: application.client_id in protected
 
 
-def _batches(rule: InactivityRule) -> Iterator[list[Any]]:
+def _judged(rule: InactivityRule, budget: Budget) -> tuple[list[Verdict], bool]:
+    """Return the verdicts on as many applications as `budget` allows, and whether those are all."""
+    verdicts: list[Verdict] = []
+    using, batches = router.db_for_write(get_application_model()), _batches(rule, first=JUDGED_FIRST)
+    try:
+        while len(verdicts) < budget.rows:
+            with budget.statement(using):
+                keys = next(batches, None)
+            if keys is None:
+                return verdicts, True
+            with budget.statement(using):
+                verdicts += judge(rule, keys)
+    except OperationalError:
+        return verdicts, False
+    return verdicts, False
+
+
+def _batches(rule: InactivityRule, *, first: int = APPLICATIONS_AT_MOST) -> Iterator[list[Any]]:
+    """Yield the keys of candidates, `first` of them and then each time twice as many, to APPLICATIONS_AT_MOST."""
     walk = Walk(rows=candidates(rule))
-    last, after = walk.last(), None
-    while last is not None and (
-        window := walk.next_window(after=after, last=last, size=APPLICATIONS_AT_MOST)
-    ):
-        after = window.upto
+    last, after, size = walk.last(), None, first
+    while last is not None and (window := walk.next_window(after=after, last=last, size=size)):
+        after, size = window.upto, min(size * 2, APPLICATIONS_AT_MOST)
         yield list(walk.rows.filter(walk.inside(window)).values_list("pk", flat=True))
 
 

@@ -11,6 +11,7 @@ from oauth2_provider.models.deletion import slow_path_reasons
 from oauth2_provider.models.expiry import ExpiryStage, expiry_stages, refresh_tokens_kept_forever
 
 from .base import Job, Operation, Preview, Stage
+from .sampling import Selection
 from .tally import Tally
 from .walks import WalkStage
 
@@ -45,9 +46,8 @@ class ClearExpired(Operation):
         return [ClearExpiredStage(stage) for stage in expiry_stages(job.cutoff)]
 
     def preview(self, job: Job) -> Preview:
-        tally = Tally()
-        for stage in expiry_stages(job.cutoff):
-            tally.add(stage.expired, reason=stage.name)
+        tally = Tally(job.budget)
+        tally.add_selections([(stage.name, _selection(stage)) for stage in expiry_stages(job.cutoff)])
         path, why = self.path(job)
         kept = refresh_tokens_kept_forever()
         return tally.preview(path=path, warnings=[*why, *([kept] if kept else [])])
@@ -56,3 +56,8 @@ class ClearExpired(Operation):
         models = {stage.model for stage in expiry_stages(job.cutoff)}
         reasons = [reason for model in models for reason in slow_path_reasons(model)]
         return ("orm" if reasons else "set-based"), sorted(reasons)
+
+
+def _selection(stage: ExpiryStage) -> Selection:
+    found = stage.found_by
+    return Selection(rows=stage.expired, among=found, in_order=found.order_by(stage.index), path=stage.path)

@@ -23,8 +23,13 @@ from oauth2_provider.models import get_access_token_model
 from ..exceptions import InvalidArguments
 from .base import ArgumentsForm, Job, Operation, Preview, Stage
 from .fields import SwitchField
+from .sampling import Selection
 from .tally import Tally
 from .walks import WalkStage
+
+SOME_LOOKED_AT = (
+    "No index has the scope: of a large table some rows were looked at; the number is by their share."
+)
 
 
 class ScopesField(forms.CharField):
@@ -78,11 +83,11 @@ class MigrateTokenScopes(Operation):
         return [MigrateScopeStage(stage) for stage in scope_stages(_migration(job))]
 
     def preview(self, job: Job) -> Preview:
-        tally = Tally()
-        for stage in scope_stages(_migration(job)):
-            tally.add(stage.affected())
+        tally = Tally(job.budget)
+        stages = scope_stages(_migration(job))
+        is_all = tally.add_selections([(None, Selection(rows=stage.affected())) for stage in stages])
         path, why = self.path(job)
-        return tally.preview(path=path, warnings=why)
+        return tally.preview(path=path, warnings=why if is_all else [*why, SOME_LOOKED_AT])
 
     def removed(self, counts: Mapping[str, int]) -> Mapping[str, int]:
         return {}

@@ -19,7 +19,7 @@ from oauth2_provider.batching import Walk, Window, delete_window, in_chunks
 
 from ..models import ENDED, ArchivedApplication, AuditEvent, Heartbeat, Run, RunEvent, TableSnapshot
 from ..settings import maintenance_settings
-from .base import ArgumentsForm, Inexact, Job, Operation, Preview, Stage
+from .base import ArgumentsForm, Job, Number, Operation, Preview, Stage
 from .fields import DAYS_AT_MOST
 from .tally import Tally
 from .walks import WalkStage
@@ -27,6 +27,8 @@ from .walks import WalkStage
 HEARTBEAT_DAYS = 7
 RUNS_AT_MOST = 10_000
 """Whose events and archives a preview looks for."""
+EVENTS_OF_A_RUN = 10
+"""About: a preview looks into as many runs as have the rows that it may count."""
 
 
 class PurgeRunsForm(ArgumentsForm):
@@ -56,14 +58,19 @@ class PurgeRunsStage(WalkStage):
         whole = Run.objects.using(self.rows.db).order_by()
         return whole.filter(Q(pk__in=self.rows.values("pk")) | Q(parent__in=self.rows.values("pk")))
 
-    def tally_dependents(self, tally: Tally, keys: Sequence[Any]) -> None:
-        """Add the events and archives that go with the runs `keys`.
+    def tally_dependents(self, tally: Tally, keys: Sequence[Any], *, going: Number) -> None:
+        """Add the events and archives that go with `going` runs, of which `keys` are looked into.
 
         By keys, a chunk at a time: for a subquery a planner may read those tables from end to end.
         """
         for model in (RunEvent, ArchivedApplication):
-            stored = model._base_manager.using(self.rows.db).order_by()
-            tally.add_parts(stored.filter(run__in=chunk) for chunk in in_chunks(keys, self.rows.db))
+            stored, looked_at = model._base_manager.using(self.rows.db).order_by(), 0
+            for chunk in in_chunks(keys, self.rows.db):
+                if not tally.has_room(model._meta.db_table):
+                    break
+                tally.add(stored.filter(run__in=chunk))
+                looked_at += len(chunk)
+            tally.extrapolate(model._meta.db_table, looked_at=looked_at, of=going)
 
     def work_window(self, walk: Walk, window: Window) -> Counter[str]:
         runs = self.rows.filter(walk.inside(window))
@@ -109,17 +116,13 @@ class PurgeRuns(Operation):
         return [PurgeRunsStage(job, self._days(job)), *_record_stages(job)]
 
     def preview(self, job: Job) -> Preview:
-        tally = Tally()
+        tally = Tally(job.budget)
         runs = PurgeRunsStage(job, self._days(job))
         going = tally.add(runs.with_shards())
-        keys = tally.keys(runs.with_shards(), RUNS_AT_MOST)
-        runs.tally_dependents(tally, keys)
-        if len(keys) < going:
-            tally.inexact |= dict.fromkeys(
-                (model._meta.db_table for model in (RunEvent, ArchivedApplication)), Inexact.AT_LEAST
-            )
+        most = min(RUNS_AT_MOST, max(tally.budget.rows // EVENTS_OF_A_RUN, 1))
+        runs.tally_dependents(tally, tally.keys(runs.with_shards(), most), going=going)
         for stage in _record_stages(job):
-            tally.add(stage.rows)
+            tally.add(stage.rows, order=stage.order)
         return tally.preview(path="set-based", warnings=[])
 
     def _days(self, job: Job) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth import get_user_model
 from django.db import router
+from django.db.models import QuerySet
 
 from oauth2_provider.batching import Walk, Window
 from oauth2_provider.flows.bulk_revocation import (
@@ -24,6 +25,7 @@ from oauth2_provider.models import get_access_token_model, get_application_model
 
 from .base import ArgumentsForm, Job, Operation, OperationKind, Position, Preview, Stage, WindowResult
 from .fields import KeyField, KeysField, SwitchField
+from .sampling import Selection
 from .tally import Tally
 from .walks import WalkStage
 
@@ -109,9 +111,9 @@ class RevokeUserTokens(Operation):
         return remaining_credentials(_holder(job), job.cutoff)
 
     def preview(self, job: Job) -> Preview:
-        tally = Tally()
-        for stage in revocation_stages(_holder(job), job.cutoff):
-            tally.add(stage.rows, reason=stage.name)
+        holder, tally = _holder(job), Tally(job.budget)
+        stages = revocation_stages(holder, job.cutoff)
+        tally.add_selections([(stage.name, _selection(stage, holder)) for stage in stages])
         path, why = self.path(job)
         return tally.preview(path=path, warnings=why)
 
@@ -149,3 +151,25 @@ def _holder(job: Job) -> Holder:
     if users is None and "application_id" not in arguments and not arguments.get("everybody"):
         raise ValueError("no holder in the arguments")
     return Holder(users=users, application=arguments.get("application_id"))
+
+
+def _selection(stage: RevocationStage, holder: Holder) -> Selection:
+    """Look among all that the holder has, by index; everybody has whole tables."""
+    rows, model = stage.rows, stage.rows.model
+    if holder.users is None and holder.application is None:
+        return Selection(rows=rows)
+    return Selection(rows=rows, among=holder.rows(model), in_order=_in_order(holder, model))
+
+
+def _in_order(holder: Holder, model: Any) -> QuerySet[Any] | None:
+    """Return what one user, or an application, has, in the order of an index; None where no index has it so."""
+    if holder.users is None:
+        field, key = "application", holder.application
+    elif len(holder.users) == 1:
+        field, key = "user", holder.users[0]
+    else:
+        return None
+    if not any(each.name == field for each in model._meta.fields):  # device grants name a client_id
+        return None
+    rows = model._base_manager.using(router.db_for_write(model))
+    return rows.filter(**{f"{field}__gte": key, f"{field}__lte": key}).order_by(field)

@@ -3,75 +3,87 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import OperationalError, connections, transaction
-from django.db.models import DateTimeField, Max, Min, Model, QuerySet
+from django.db import OperationalError, connections
+from django.db.models import Count, Max, Min, QuerySet
 
-from oauth2_provider.batching import counted_up_to, estimated_count, estimated_total
+from oauth2_provider.batching import estimated_count
 
-from ..settings import maintenance_settings
-from .base import Inexact, Preview
+from .base import Inexact, Number, Preview
+from .budget import Budget, budget_of_a_page
+from .sampling import Look, Selection, first_look, is_dated, wider_look
 
 SAMPLES = 5
-SHORTEST_SECONDS = 0.05
-STEPS_BETWEEN_LOOKS = 5000
-"""Of SQLite's virtual machine, between two looks at the clock."""
 
 
 class Tally:
-    """Adds up what a run would deal with.
+    """Adds up what a run would deal with, within `budget`, by default that of a page.
 
-    No count goes beyond PREVIEW_ROWS. All statements together take about PREVIEW_SECONDS; what comes after that is
-    left to the engine's own estimate.
+    No statement reads on for long: it ends with the rows or with the time. A number that is not counted to its end is
+    an estimate, and never less than what was counted.
     """
 
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.reasons: dict[str, int] = {}
+    def __init__(self, budget: Budget | None = None) -> None:
+        self.budget = budget or budget_of_a_page()
+        self.numbers: dict[str, Number] = {}
+        self.reasons: dict[str, Number] = {}
         self.samples: dict[str, list[str]] = {}
-        self.inexact: dict[str, Inexact] = {}
         self._ages: list[datetime] = []
-        self._deadline = time.monotonic() + maintenance_settings.PREVIEW_SECONDS
 
-    @property
-    def has_time(self) -> bool:
-        return time.monotonic() < self._deadline
+    def add(self, rows: QuerySet[Any], *, reason: str | None = None, order: str | None = None) -> Number:
+        """Count `rows`, which an index finds (`order` is its field), under their table and, where given, `reason`."""
+        number = self._counted(rows.order_by(*([order] if order else [])))
+        self._add(rows.model, number, reason)
+        if number.counted:
+            self._take_keys(rows, reason)
+        return number
 
-    def add(self, rows: QuerySet[Any], *, reason: str | None = None) -> int:
-        """Count `rows` under their table and, where given, under `reason`; returns how many."""
-        table = rows.model._meta.db_table
-        count, doubt = self._count(rows)
-        self.counts[table] += count
-        if reason is not None:
-            self.reasons[reason] = count
-        if doubt is not None:
-            self.inexact.update({name: doubt for name in (table, reason) if name is not None})
-        if count:
-            self._look_at(rows, reason or table)
-        return count
+    def add_selections(self, selections: Sequence[tuple[str | None, Selection]]) -> bool:
+        """Count selections, each under its table and its reason; returns whether all were counted to their end.
 
-    def add_parts(self, parts: Iterable[QuerySet[Any]]) -> None:
-        """Add rows of one table part by part, until PREVIEW_ROWS are counted or the time is up."""
-        for rows in parts:
-            table = rows.model._meta.db_table
-            if self.counts[table] >= maintenance_settings.PREVIEW_ROWS or not self.has_time:
-                self.inexact.setdefault(table, Inexact.AT_LEAST)
-                return
-            self.add(rows)
+        First a short look at each, then a wider one at those that are large, each with its part of the time.
+        """
+        looks = [(reason, each, first_look(each, self.budget)) for reason, each in selections]
+        open_ones = sum(look is not None and not look.is_all for _, _, look in looks)
+        for reason, selection, look in looks:
+            if look is not None and not look.is_all:
+                look = wider_look(selection, look, self.budget.part(open_ones))
+                open_ones -= 1
+            self._add(selection.rows.model, _of_look(selection, look), reason)
+            if look is not None:
+                self.add_ages(look.ages)
+                self._note_keys(selection.rows, reason, look.keys)
+        return all(not number.doubt for number in self.numbers.values())
 
     def keys(self, rows: QuerySet[Any], at_most: int) -> list[Any]:
         """Return the keys of `rows`, no more than `at_most`; none where there is no time for it."""
         try:
-            with statement_limit(rows.db, self._seconds()):
+            with self.budget.part(2).statement(rows.db):
                 return list(rows.order_by().values_list("pk", flat=True)[:at_most])
         except OperationalError:
             return []
+
+    def has_room(self, table: str) -> bool:
+        """Tell whether more rows of `table` may be counted."""
+        number = self.numbers.get(table)
+        return self.budget.has_time and (number is None or number.shown < self.budget.rows)
+
+    def number_of(self, rows: QuerySet[Any]) -> Number:
+        """Return about how many `rows` there are, without adding them; only SQLite counts for that."""
+        return _guessed(rows, counted=0) if _is_guessed(rows) else self._counted(rows, with_ages=False)
+
+    def extrapolate(self, table: str, *, looked_at: int, of: Number) -> None:
+        """Take the number of `table`, which is that of `looked_at` of what holds the rows, for all `of` them."""
+        if of.doubt is not None or looked_at < of.shown:
+            self.numbers[table] = _extrapolated(self.numbers.get(table, Number()), looked_at, of)
+
+    def extrapolate_all(self, *, looked_at: int, of: Number) -> None:
+        """Do that with every number: more were to be looked at, whatever `of` says."""
+        for numbers in (self.numbers, self.reasons):
+            numbers |= {name: _extrapolated(number, looked_at, of) for name, number in numbers.items()}
 
     def add_ages(self, moments: Iterable[datetime | None]) -> None:
         """Widen the span from the oldest to the newest."""
@@ -79,104 +91,79 @@ class Tally:
 
     def preview(self, *, path: str, warnings: list[str], **values: Any) -> Preview:
         """Return the preview of all that was added."""
-        return Preview(
-            counts=dict(self.counts),
-            reasons=self.reasons,
-            samples=self.samples,
-            inexact=self.inexact,
-            oldest=min(self._ages, default=None),
-            newest=max(self._ages, default=None),
-            path=path,
-            warnings=warnings,
-            **values,
+        return Preview.of(
+            self.numbers,
+            self.reasons,
+            **{
+                "samples": self.samples,
+                "oldest": min(self._ages, default=None),
+                "newest": max(self._ages, default=None),
+                "path": path,
+                "warnings": warnings,
+                **values,
+            },
         )
 
-    def _count(self, rows: QuerySet[Any]) -> tuple[int, Inexact | None]:
-        most = maintenance_settings.PREVIEW_ROWS
+    def _add(self, model: Any, number: Number, reason: str | None) -> None:
+        table = model._meta.db_table
+        self.numbers[table] = self.numbers.get(table, Number()) + number
+        if reason is not None:
+            self.reasons[reason] = number
+
+    def _counted(self, rows: QuerySet[Any], *, with_ages: bool = True) -> Number:
+        """Count `rows` and take their ages, in one statement."""
+        most = self.budget.rows
+        is_aged = with_ages and is_dated(rows.model)
+        ages = {"oldest": Min("created"), "newest": Max("created")} if is_aged else {}
         try:
-            with statement_limit(rows.db, self._seconds()):
-                count = counted_up_to(rows, most)
+            with self.budget.part(2).statement(rows.db):
+                seen = rows[:most].aggregate(count=Count("pk"), **ages)
         except OperationalError:
-            return _estimate(rows), Inexact.ABOUT
-        return count, Inexact.AT_LEAST if count >= most else None
+            return _guessed(rows, counted=0)
+        count = seen.pop("count")
+        self.add_ages(seen.values())
+        return exactly(count) if count < most else _guessed(rows, counted=count)
 
-    def _look_at(self, rows: QuerySet[Any], name: str) -> None:
-        """Take a few keys and the ages, where there is time for it."""
-        try:
-            with statement_limit(rows.db, self._seconds()):
-                self.samples[name] = [
-                    str(key) for key in rows.order_by().values_list("pk", flat=True)[:SAMPLES]
-                ]
-                if _is_dated(rows.model):
-                    counted = rows.order_by()[: maintenance_settings.PREVIEW_ROWS]
-                    ages = counted.aggregate(oldest=Min("created"), newest=Max("created"))
-                    self.add_ages(ages.values())
-        except OperationalError:
-            return
+    def _take_keys(self, rows: QuerySet[Any], reason: str | None) -> None:
+        self._note_keys(rows, reason, self.keys(rows, SAMPLES))
 
-    def _seconds(self) -> float:
-        return max(self._deadline - time.monotonic(), SHORTEST_SECONDS)
+    def _note_keys(self, rows: QuerySet[Any], reason: str | None, keys: Sequence[Any]) -> None:
+        if keys:
+            self.samples[reason or rows.model._meta.db_table] = [str(key) for key in keys[:SAMPLES]]
 
 
-@contextmanager
-def statement_limit(using: str, seconds: float) -> Iterator[None]:
-    """Have a statement inside that takes longer than `seconds` end in an OperationalError; leave all as it was."""
-    limits = {"postgresql": _on_postgresql, "mysql": _on_mysql, "sqlite": _on_sqlite}
-    limit = limits.get(connections[using].vendor)
-    if limit is None:
-        yield
-        return
-    with limit(using, seconds):
-        yield
+def exactly(rows: int) -> Number:
+    """Return a count."""
+    return Number(shown=rows, counted=rows)
 
 
-def _is_dated(model: type[Model]) -> bool:
-    """Tell whether rows say when they came to be: a column of that name may hold something else."""
-    return any(field.name == "created" and isinstance(field, DateTimeField) for field in model._meta.fields)
+def estimated(rows: int | None, *, counted: int) -> Number:
+    """Return an estimate, None where there is none, beside what was counted; the larger of them is shown."""
+    if rows is not None and rows > counted:
+        return Number(shown=rows, counted=counted, doubt=Inexact.ABOUT)
+    return Number(shown=counted, counted=counted, doubt=Inexact.AT_LEAST)
 
 
-def _estimate(rows: QuerySet[Any]) -> int:
-    if connections[rows.db].vendor in ("postgresql", "mysql"):
-        return estimated_count(rows, at_most=sys.maxsize)
-    return estimated_total(rows.model, rows.db) or 0
+def _extrapolated(number: Number, looked_at: int, of: Number) -> Number:
+    return estimated(number.shown * of.shown // looked_at if looked_at else None, counted=number.counted)
 
 
-@contextmanager
-def _on_postgresql(using: str, seconds: float) -> Iterator[None]:
-    """Local to a transaction, so that it is right behind a pooler; the savepoint undoes it after an error."""
-    with transaction.atomic(using=using), connections[using].cursor() as cursor:
-        cursor.execute("SELECT current_setting('statement_timeout')")
-        before = cursor.fetchone()[0]
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{seconds * 1000:.0f}ms"])
-        yield
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [before])
-
-
-@contextmanager
-def _on_mysql(using: str, seconds: float) -> Iterator[None]:
-    connection = connections[using]
-    is_mariadb = connection.mysql_is_mariadb  # type: ignore[attr-defined]
-    name, value = (
-        ("max_statement_time", seconds) if is_mariadb else ("max_execution_time", round(seconds * 1000))
+def _guessed(rows: QuerySet[Any], *, counted: int) -> Number:
+    """Return the planner's guess where there is one."""
+    return estimated(
+        estimated_count(rows, at_most=sys.maxsize) if _is_guessed(rows) else None, counted=counted
     )
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT @@SESSION.{name}")
-        before = cursor.fetchone()[0]
-        cursor.execute(f"SET SESSION {name} = %s", [value])
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET SESSION {name} = %s", [before])
 
 
-@contextmanager
-def _on_sqlite(using: str, seconds: float) -> Iterator[None]:
-    connection = connections[using]
-    connection.ensure_connection()
-    deadline = time.monotonic() + seconds
-    connection.connection.set_progress_handler(lambda: time.monotonic() > deadline, STEPS_BETWEEN_LOOKS)
-    try:
-        yield
-    finally:
-        connection.connection.set_progress_handler(None, 0)
+def _is_guessed(rows: QuerySet[Any]) -> bool:
+    """Tell whether the planner says how many `rows` there are; that of SQLite does not."""
+    return connections[rows.db].vendor in ("postgresql", "mysql")
+
+
+def _of_look(selection: Selection, look: Look | None) -> Number:
+    if look is None:
+        return _guessed(selection.rows, counted=0)
+    if look.is_all:
+        return exactly(look.found)
+    total = selection.estimated_candidates()
+    return estimated(None if total is None else round(look.share * total), counted=look.found)

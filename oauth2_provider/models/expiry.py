@@ -54,6 +54,18 @@ class ExpiryStage:
     """Whether other rows may refer to the expired ones and have to let go of them."""
     followers: QuerySet[Any] | None = None
     """Of the rows that refer to the expired ones, those that a later stage would remove."""
+    lead: tuple[str, QuerySet[Any]] | None = None
+    """A field that has an index, and the rows that it finds, where none is as narrow as the candidates."""
+
+    @property
+    def index(self) -> str:
+        """The field by which `found_by` is found."""
+        return self.lead[0] if self.lead else self.order[0]
+
+    @property
+    def found_by(self) -> QuerySet[Any]:
+        """The candidates, or more, by one index alone: in its order the first few are read and no others."""
+        return self.lead[1] if self.lead else self.candidates
 
     @property
     def model(self) -> type[models.Model]:
@@ -217,7 +229,8 @@ def _revoked_refresh_tokens(now: datetime) -> ExpiryStage | None:
 
 
 def _orphaned_refresh_tokens(now: datetime) -> ExpiryStage:
-    rows = _rows(get_refresh_token_model()).filter(access_token__isnull=True, revoked__isnull=True)
+    holding_none = _rows(get_refresh_token_model()).filter(access_token__isnull=True)
+    rows = holding_none.filter(revoked__isnull=True)
     return ExpiryStage(
         name="orphaned_refresh_tokens",
         expired=rows,
@@ -225,6 +238,7 @@ def _orphaned_refresh_tokens(now: datetime) -> ExpiryStage:
         order=("pk",),
         is_held=True,
         followers=_unheld_access_tokens(now),
+        lead=("access_token", holding_none),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from maintenance.operations import (
     register,
     unregister,
 )
+from maintenance.operations.base import Inexact, Number
 from maintenance.previews import SALT, preview_of, signed
 from maintenance.runner import run_here
 from oauth2_provider.models import AccessToken
@@ -210,3 +211,73 @@ def test_an_operation_that_destroys_nothing_may_run_without_a_preview(admin_clie
     finally:
         unregister("gentle")
     assert Run.objects.get().operation == "gentle"
+
+
+class Guessing(Operation):
+    """Its preview has a number that the test says."""
+
+    name = "guessing"
+    title = "Guessing"
+    description = "Deletes what it guesses."
+    form_class = ArgumentsForm
+    number = Number()
+
+    def stages(self, job: Job) -> list[Any]:
+        return []
+
+    def preview(self, job: Job) -> Preview:
+        return Preview.of({"some": type(self).number}, {})
+
+
+@pytest.fixture
+def guessing() -> Iterator[type[Guessing]]:
+    register(Guessing)
+    yield Guessing
+    unregister("guessing")
+
+
+def test_an_estimate_is_called_one_wherever_it_is_said(
+    admin_client: Client, guessing: type[Guessing]
+) -> None:
+    path = reverse("admin:maintenance_run_now", args=["guessing"])
+    guessing.number = Number(shown=4_750_000, counted=10_000, doubt=Inexact.ABOUT)
+    page = admin_client.get(path, {"preview": ""})
+    assert page.context["tables"] == [("some", "about 4,750,000")]
+    event = AuditEvent.objects.get(action=AuditAction.RUN_PREVIEWED)
+    assert (event.effect["counts"], event.effect["inexact"]) == ({"some": 4_750_000}, {"some": "about"})
+    guessing.number = Number(shown=4_600_000, counted=9_000, doubt=Inexact.ABOUT)
+    confirm(admin_client, path, preview_in(page))
+    note = RunEvent.objects.get(run=Run.objects.get(), kind=RunEvent.Kind.NOTE)
+    assert note.text == "confirmed after a preview of about 4,750,000 rows"
+
+
+def test_what_may_be_nothing_is_not_said_to_be_nothing(
+    admin_client: Client, guessing: type[Guessing]
+) -> None:
+    path = reverse("admin:maintenance_run_now", args=["guessing"])
+    guessing.number = Number(doubt=Inexact.AT_LEAST)
+    page = admin_client.get(path, {"preview": ""})
+    assert page.context["tables"] == [("some", "at least 0")]
+    assert "There is nothing to do" not in page.content.decode()
+    guessing.number = Number()
+    assert "There is nothing to do" in admin_client.get(path, {"preview": ""}).content.decode()
+
+
+def test_an_estimate_of_another_order_shows_a_new_preview(
+    admin_client: Client, guessing: type[Guessing]
+) -> None:
+    path = reverse("admin:maintenance_run_now", args=["guessing"])
+    guessing.number = Number(shown=1_000, doubt=Inexact.ABOUT)
+    page = admin_client.get(path, {"preview": ""})
+    guessing.number = Number(shown=4_750_000, counted=10_000, doubt=Inexact.ABOUT)
+    again = confirm(admin_client, path, preview_in(page))
+    assert said(again) == [
+        "The numbers have changed since you looked (some: about 1,000 → about 4,750,000). "
+        "Nothing runs yet: look again."
+    ]
+    assert not Run.objects.exists()
+    guessing.number = Number(shown=12, counted=12)
+    again = confirm(admin_client, path, preview_in(again))
+    assert "some: about 4,750,000 → 12" in said(again)[-1]  # ten thousand were counted
+    confirm(admin_client, path, preview_in(again))
+    assert Run.objects.get().operation == "guessing"

@@ -120,10 +120,14 @@ def test_the_preview_counts_all_that_a_run_removes(engine: EngineDatabase) -> No
 
 
 @pytest.mark.django_db
-def test_counting_what_would_be_purged_stops_at_preview_rows(settings: Any) -> None:
+def test_counting_what_would_be_purged_stops_at_preview_rows(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old_runs(3)
     settings.MAINTENANCE = {"PREVIEW_ROWS": 4}
-    assert preview().shown(EVENTS) == "at least 4"
+    monkeypatch.setattr("maintenance.operations.purge_runs.EVENTS_OF_A_RUN", 1)
+    found = preview()
+    assert (found.shown(Run._meta.db_table), found.shown(EVENTS)) == ("at least 4", "at least 4")
 
 
 @on_every_engine
@@ -145,11 +149,12 @@ def _unquoted(sql: str) -> str:
 
 
 @pytest.mark.django_db
-def test_of_more_runs_than_a_preview_looks_into_the_rest_is_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_more_runs_than_a_preview_looks_into_the_rest_is_reckoned(monkeypatch: pytest.MonkeyPatch) -> None:
     old_runs(3)
     monkeypatch.setattr("maintenance.operations.purge_runs.RUNS_AT_MOST", 4)
     found = preview()
-    assert (found.shown(Run._meta.db_table), found.shown(EVENTS)) == ("6", "at least 4")
+    assert (found.shown(Run._meta.db_table), found.shown(EVENTS)) == ("6", "about 6")
+    assert found.counted[EVENTS] == 4
 
 
 @pytest.mark.django_db
@@ -158,9 +163,11 @@ def test_chunks_of_runs_are_counted_until_preview_rows(
 ) -> None:
     old_runs(3)
     monkeypatch.setattr("oauth2_provider.batching.KEYS_AT_MOST", 2)
+    monkeypatch.setattr("maintenance.operations.purge_runs.EVENTS_OF_A_RUN", 0.5)
     assert preview().shown(EVENTS) == "6"
     settings.MAINTENANCE = {"PREVIEW_ROWS": 3}
-    assert preview().shown(EVENTS) == "at least 4"
+    found = preview()
+    assert (found.shown(EVENTS), found.counted[EVENTS]) == ("at least 4", 4)
 
 
 @on_postgresql
