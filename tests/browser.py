@@ -40,6 +40,8 @@ ARGUMENTS = [
 WIDE = {"width": 1120, "height": 760}
 NARROW = {"width": 360, "height": 720}
 TIMEOUT_MILLISECONDS = 15_000
+AXE_SCRIPT = Axe().axe_script
+VIOLATIONS = "axe.run({resultTypes: ['violations']}).then(results => results.violations)"
 
 expect.set_options(timeout=TIMEOUT_MILLISECONDS)
 
@@ -122,13 +124,25 @@ def axe(page: Page) -> None:
 
 
 def faults_of_accessibility(page: Page) -> list[str]:
-    """Return the serious and critical violations that axe-core finds: the rule, where, why."""
+    """Return the serious and critical violations that axe-core finds: the rule, where, why.
+
+    What is in order, the most of what it finds, stays in the browser: to carry it here takes as long as to find it.
+    """
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
     return [
         f"{violation['id']} ({violation['impact']}): {node['target']} {node['failureSummary']}"
-        for violation in Axe().run(page).response["violations"]
+        for violation in page.evaluate(VIOLATIONS)
         if violation["impact"] in ("serious", "critical")
         for node in violation["nodes"]
     ]
+
+
+def change_look(page: Page, *, dark: bool = False, narrow: bool = False) -> None:
+    """Show the page that is there as `open_page` would have opened it, its colours without the time to fade."""
+    page.emulate_media(color_scheme="dark" if dark else "light")
+    page.set_viewport_size(NARROW if narrow else WIDE)
+    page.evaluate("document.getAnimations().forEach(each => each instanceof CSSTransition && each.finish())")
 
 
 def fits(page: Page) -> None:

@@ -11,11 +11,12 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import URLPattern, reverse
 from django_celery_beat.models import PeriodicTask
+from playwright.sync_api import Page
 
 from maintenance import audit, runs, schedules
 from maintenance.models import ArchivedApplication, AuditAction, ProtectedApplication
 from oauth2_provider.flows.application_archive import archived
-from tests.browser import OpenPage, faults_of_accessibility, log_in, width_beyond
+from tests.browser import change_look, faults_of_accessibility, log_in, width_beyond
 from tests.oauth2_provider.credentials import make_client
 
 pytestmark = pytest.mark.browser
@@ -26,7 +27,6 @@ LOOKS: dict[str, dict[str, bool]] = {
     "narrow": {"narrow": True},
     "narrow-dark": {"narrow": True, "dark": True},
 }
-every_look = pytest.mark.parametrize("look", LOOKS)
 EXPECTED = {
     "django_celery_beat_periodictask_changelist",
     "django_celery_beat_periodictask_change",
@@ -78,13 +78,7 @@ def is_page(client: Client, path: str) -> bool:
     return answer.status_code == 200 and not answer.streaming and b"<html" in answer.content
 
 
-@every_look
-def test_every_page_is_for_everybody(
-    site_in_use: Any, open_page: OpenPage, client: Client, look: str
-) -> None:
-    page = open_page(**LOOKS[look])
-    if "narrow" not in look:
-        page.set_viewport_size({"width": 1280, "height": 800})
+def test_every_page_is_for_everybody(site_in_use: Any, page: Page, client: Client) -> None:
     log_in(page, site_in_use)
     client.force_login(site_in_use)
     shown = {name: path for name, path in pages().items() if is_page(client, path)}
@@ -92,5 +86,10 @@ def test_every_page_is_for_everybody(
     faults: list[str] = []
     for name, path in shown.items():
         page.goto(path)
-        faults += [f"{name}: {fault}" for fault in [*faults_of_accessibility(page), *width_beyond(page)]]
+        for look, changes in LOOKS.items():
+            change_look(page, **changes)
+            if not changes.get("narrow"):
+                page.set_viewport_size({"width": 1280, "height": 800})
+            found = [*faults_of_accessibility(page), *width_beyond(page)]
+            faults += [f"{name}, {look}: {fault}" for fault in found]
     assert faults == [], "\n".join(faults)

@@ -9,10 +9,11 @@ from django.contrib.admin import site
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
+from playwright.sync_api import Page
 
 from oauth2_provider.flows.client_secrets import add_client_secret
 from oauth2_provider.models import Application, SigningKey, create_pushed_authorization_request
-from tests.browser import OpenPage, faults_of_accessibility, log_in, width_beyond
+from tests.browser import change_look, faults_of_accessibility, log_in, width_beyond
 from tests.oauth2_provider.credentials import give_credentials, make_client
 
 pytestmark = pytest.mark.browser
@@ -48,11 +49,7 @@ def pages() -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_every_page_is_for_everybody(
-    site_in_use: Any, open_page: OpenPage, client: Client, look: str
-) -> None:
-    page = open_page(**LOOKS[look])
+def test_every_page_is_for_everybody(site_in_use: Any, page: Page, client: Client) -> None:
     log_in(page, site_in_use)
     client.force_login(site_in_use)
     shown = {name: path for name, path in pages().items() if client.get(path).status_code == 200}
@@ -61,7 +58,10 @@ def test_every_page_is_for_everybody(
     faults: list[str] = []
     for name, path in shown.items():
         page.goto(path)
-        faults += [f"{name}: {fault}" for fault in [*faults_of_accessibility(page), *width_beyond(page)]]
+        for look, changes in LOOKS.items():
+            change_look(page, **changes)
+            found = [*faults_of_accessibility(page), *width_beyond(page)]
+            faults += [f"{name}, {look}: {fault}" for fault in found]
     assert faults == [], "\n".join(faults)
 
 
