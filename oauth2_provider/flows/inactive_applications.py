@@ -91,9 +91,17 @@ class Verdict:
 
 def candidates(rule: InactivityRule) -> QuerySet[Any]:
     """Return the applications whose own row looks inactive. What they hold is `judge`'s to look at."""
-    dormant = Q(last_used__lt=rule.used_before, created__lt=rule.used_before)
-    unused = Q(last_used__isnull=True, created__lt=rule.registered_before)
-    return _rows(get_application_model()).filter(dormant | unused)
+    return _rows(get_application_model()).filter(looks_dormant(rule) | looks_never_authorized(rule))
+
+
+def looks_dormant(rule: InactivityRule) -> Q:
+    """Return the condition that an application's own row says it was used, and not for long."""
+    return Q(last_used__lt=rule.used_before, created__lt=rule.used_before)
+
+
+def looks_never_authorized(rule: InactivityRule) -> Q:
+    """Return the condition that an application's own row says nobody ever used it."""
+    return Q(last_used__isnull=True, created__lt=rule.registered_before)
 
 
 def judge(rule: InactivityRule, keys: Iterable[Any]) -> list[Verdict]:

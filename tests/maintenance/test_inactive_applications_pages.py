@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from maintenance.admin import inactive_applications
 from maintenance.models import ArchivedApplication, AuditAction, AuditEvent, ProtectedApplication, Run
 from maintenance.operations import cleanup_inactive_applications
 from oauth2_provider.models import Application
@@ -220,6 +221,20 @@ def test_inactive_is_a_filter_on_the_admin_of_applications(
     page = admin_client.get(APPLICATIONS, {"inactive": value})
     assert {application.client_id for application in page.context["cl"].queryset} == names
     assert b"By client type" in page.content  # the site's own filter
+
+
+def test_of_too_many_applications_the_filter_looks_at_the_newest_and_says_so(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inactive_applications, "FILTERED_AT_MOST", 2)
+    make("older", used=100)
+    make("old", used=100)
+    asked = {"inactive": "dormant"}
+    assert "of the newest" not in admin_client.get(APPLICATIONS, asked).content.decode()
+    make("new", used=100)
+    page = admin_client.get(APPLICATIONS, asked)
+    assert {application.client_id for application in page.context["cl"].queryset} == {"old", "new"}
+    assert "inactive, of the newest 2" in page.content.decode()
 
 
 @on_own_site

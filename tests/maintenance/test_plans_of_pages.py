@@ -166,7 +166,7 @@ def pages(things: dict[str, Any]) -> list[str]:
         ),
         *(f"{SCHEDULES}{path}" for path in ("", "add/", f"{first}/change/", f"{first}/delete/")),
         f"{APPLICATION}{client}/change/",
-        f"{APPLICATION}?inactive=yes",
+        *(f"{APPLICATION}?inactive={kind}" for kind in ("yes", "no", "dormant", "never_authorized")),
         "/admin/auth/user/1077/change/",
         "/health/",
         "/health/ready",
