@@ -8,10 +8,21 @@ from django.core.paginator import EmptyPage
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
 
 from oauth2_provider.admin import paging
 from oauth2_provider.admin.paging import EstimatingPaginator
-from oauth2_provider.models import AccessToken, Application, token_checksum
+from oauth2_provider.models import (
+    AccessToken,
+    Application,
+    DeviceGrant,
+    Grant,
+    IDToken,
+    PushedAuthorizationRequest,
+    RefreshToken,
+    token_checksum,
+)
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine, on_postgresql
 from tests.oauth2_provider.credentials import make_client
@@ -64,6 +75,23 @@ def test_no_list_reads_a_table_from_end_to_end(big: Client) -> None:
             assert scanned(read).isdisjoint(TOKEN_TABLES), (model, query)
             counted = [each for each in read if "COUNT(" in each and "LIMIT" not in each]
             assert counted == [], (model, query)
+
+
+@on_postgresql
+def test_no_page_of_one_row_reads_a_table_from_end_to_end(big: Client) -> None:
+    now = timezone.now()
+    DeviceGrant.objects.create(device_code="device", user_code="code", client_id="photo-printer", expires=now)
+    PushedAuthorizationRequest.objects.create(
+        request_uri="urn:pushed", client_id="photo-printer", expires=now
+    )
+    kinds = (Application, AccessToken, RefreshToken, Grant, IDToken, DeviceGrant, PushedAuthorizationRequest)
+    for model in kinds:
+        row = model.objects.order_by("-pk").first()
+        path = reverse(f"admin:oauth2_provider_{model._meta.model_name}_change", args=[row.pk])
+        with CaptureQueriesContext(connection) as captured:
+            answer = big.get(path)
+        assert answer.status_code == 200, path
+        assert scanned(selects(captured)).isdisjoint({*TOKEN_TABLES, "auth_user"}), path
 
 
 @on_postgresql
