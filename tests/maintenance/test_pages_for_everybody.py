@@ -86,10 +86,30 @@ def test_every_page_is_for_everybody(site_in_use: Any, page: Page, client: Clien
     faults: list[str] = []
     for name, path in shown.items():
         page.goto(path)
-        for look, changes in LOOKS.items():
-            change_look(page, **changes)
-            if not changes.get("narrow"):
-                page.set_viewport_size({"width": 1280, "height": 800})
-            found = [*faults_of_accessibility(page), *width_beyond(page)]
-            faults += [f"{name}, {look}: {fault}" for fault in found]
+        faults += [f"{name}, {fault}" for fault in faults_in_each_look(page)]
+    assert faults == [], "\n".join(faults)
+
+
+def faults_in_each_look(page: Page) -> list[str]:
+    """Return what is wrong with the page that is open."""
+    faults: list[str] = []
+    for look, changes in LOOKS.items():
+        change_look(page, **changes)
+        if not changes.get("narrow"):
+            page.set_viewport_size({"width": 1280, "height": 800})
+        faults += [f"{look}: {fault}" for fault in [*faults_of_accessibility(page), *width_beyond(page)]]
+    return faults
+
+
+def test_a_look_at_a_part_of_the_audit_trail_is_for_everybody(
+    site_in_use: Any, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "LOOKED_AT", 10)
+    monkeypatch.setattr(audit, "OUT_OF_STEP", 0)
+    for _ in range(60):
+        audit.record(AuditAction.HELD_ALL)
+    log_in(page, site_in_use)
+    page.goto(f"{reverse('admin:maintenance_auditevent_changelist')}?search=no+such")
+    assert "Look further back" in page.content()
+    faults = faults_in_each_look(page)
     assert faults == [], "\n".join(faults)
