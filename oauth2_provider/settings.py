@@ -300,7 +300,8 @@ class OAuth2ProviderSettings:
         self.defaults = defaults or DEFAULTS
         self.import_strings = tuple(import_strings or IMPORT_STRINGS)
         self.mandatory = tuple(mandatory or ())
-        self._imported: dict[str, Any] = {}
+        self._read: dict[str, Any] = {}
+        self._read_from: Mapping[str, Any] | None = None
         self._warned: set[str] = set()
 
     @property
@@ -312,11 +313,14 @@ class OAuth2ProviderSettings:
         return user_settings
 
     def __getattr__(self, attr: str) -> Any:
-        if attr in self.__dict__.get("_imported", {}):
-            return self._imported[attr]
+        """Return what was read of the dict that is the Django setting now; a request asks some twenty times."""
         if attr.startswith("__") or attr not in self.defaults:
             raise AttributeError(f"Invalid OAUTH2_PROVIDER setting: {attr}")
-        return self._value(attr)
+        current = getattr(settings, "OAUTH2_PROVIDER", None)
+        if current is not self._read_from:
+            self._read, self._read_from = {}, current
+        read = self._read
+        return read[attr] if attr in read else self._value(attr)
 
     def _value(self, attr: str) -> Any:
         if attr == "_SCOPES":
@@ -325,8 +329,9 @@ class OAuth2ProviderSettings:
             return self._default_scopes()
         value = self.user_settings.get(attr, self.defaults[attr])
         if value and attr in self.import_strings:
-            value = self._imported[attr] = perform_import(value, attr)
+            value = perform_import(value, attr)
         self.validate_setting(attr, value)
+        self._read[attr] = value
         return value
 
     def _default_scopes(self) -> list[str]:
@@ -348,8 +353,8 @@ class OAuth2ProviderSettings:
             warnings.warn(DEPRECATED_SETTINGS[name], DeprecationWarning, stacklevel=4)
 
     def reload(self) -> None:
-        """Forget what was imported; the next access reads the Django setting again."""
-        self._imported.clear()
+        """Forget what was read; the next access reads the Django setting again, even if it is the same dict."""
+        self._read = {}
         self._warned.clear()
 
     @property

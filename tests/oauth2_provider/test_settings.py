@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.test import RequestFactory, override_settings
 
@@ -34,6 +35,23 @@ def test_a_changed_django_setting_is_seen_at_the_next_access() -> None:
         assert oauth2_settings.CLIENT_ID_GENERATOR_CLASS is dotted.OtherGenerator
     assert oauth2_settings.AUTHORIZATION_CODE_EXPIRE_SECONDS == 60
     assert oauth2_settings.CLIENT_ID_GENERATOR_CLASS is ClientIdGenerator
+
+
+def test_a_django_setting_that_changes_without_a_signal_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert oauth2_settings.AUTHORIZATION_CODE_EXPIRE_SECONDS == 60
+    changed = {"AUTHORIZATION_CODE_EXPIRE_SECONDS": 5, "SCOPES": {"own": "Own"}}
+    monkeypatch.setattr(django_settings, "OAUTH2_PROVIDER", changed, raising=False)
+    assert oauth2_settings.AUTHORIZATION_CODE_EXPIRE_SECONDS == 5
+    assert oauth2_settings._SCOPES == ["own"]
+
+
+def test_a_dict_that_changes_is_read_again_after_reload() -> None:
+    site = {"AUTHORIZATION_CODE_EXPIRE_SECONDS": 5}
+    with override_settings(OAUTH2_PROVIDER=site):
+        assert oauth2_settings.AUTHORIZATION_CODE_EXPIRE_SECONDS == 5
+        site["AUTHORIZATION_CODE_EXPIRE_SECONDS"] = 7
+        oauth2_settings.reload()
+        assert oauth2_settings.AUTHORIZATION_CODE_EXPIRE_SECONDS == 7
 
 
 def test_an_unknown_setting_is_an_attribute_error_that_names_it() -> None:
