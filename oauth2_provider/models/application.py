@@ -204,11 +204,14 @@ class AbstractApplication(OpenIDClient, RegisteredClient):
 
         The row is what counts: this instance stays as it was read, so that a transaction can be run again.
         """
-        due_before = now - USE_RESOLUTION
-        if self.last_used is not None and self.last_used > due_before:
+        if self.is_marked_used(now):
             return
-        due = Q(last_used__isnull=True) | Q(last_used__lte=due_before)
+        due = Q(last_used__isnull=True) | Q(last_used__lte=now - USE_RESOLUTION)
         type(self)._base_manager.filter(due, pk=self.pk).update(last_used=now)
+
+    def is_marked_used(self, now: datetime) -> bool:
+        """Tell whether use at `now` need not be noted: it was, less than USE_RESOLUTION ago."""
+        return self.last_used is not None and self.last_used > now - USE_RESOLUTION
 
     def get_allowed_schemes(self) -> list[str]:
         """Return the schemes that this application's redirect URIs may have."""

@@ -6,15 +6,27 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, router
+from django.db import IntegrityError, connections, router
+from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 from oauthlib.oauth2 import InvalidClientError, InvalidGrantError
 
-from ..batching import atomically
+from ..batching import atomically, is_lost_race, with_retries
 from ..flows import device, issuance
 from ..flows.errors import GrantUnusable
 from ..models import get_access_token_model, get_refresh_token_model, set_token_value
 from .requests import kept
+
+WRITING_HOOKS = (
+    "_save_bearer_token",
+    "_save_new_token",
+    "_create_access_token",
+    "_set_token_value",
+    "load_authentication",
+)
+"""What runs where an access token is stored and nothing beside it; a site's own may write more."""
+WITH_MORE_ROWS = ("grant", "device_grant", "refresh_token_instance", "id_token_instance")
+"""What hooks keep on a request for which more than an access token is written."""
 
 
 class TokenHooks:
@@ -26,7 +38,8 @@ class TokenHooks:
     def save_bearer_token(self, token: dict[str, Any], request: Any, *args: Any, **kwargs: Any) -> None:
         """Store what is about to be sent, in one transaction. Raises invalid_grant for the loser of a race.
 
-        Where the engine picks the transaction as the victim of a deadlock, it is run again.
+        Where the engine picks the transaction as the victim of a deadlock, it is run again. A single INSERT is a
+        transaction of its own: BEGIN and COMMIT would be a tenth of a request for client credentials.
 
         The application is marked used first: whoever removes unused ones waits for that, or has removed it
         before, and then the client is invalid.
@@ -37,13 +50,32 @@ class TokenHooks:
                 request.client.mark_used(timezone.now())
             self._save_bearer_token(token, request, *args, **kwargs)
 
+        using = router.db_for_write(get_access_token_model())
         try:
-            atomically(save, using=router.db_for_write(get_access_token_model()))
+            if self._is_one_insert(token, request, using):
+                with_retries(save, using=using, is_passing=is_lost_race)
+            else:
+                atomically(save, using=using)
         except IntegrityError as error:
             client = request.client
             if client is None or type(client)._base_manager.filter(pk=client.pk).exists():
                 raise
             raise InvalidClientError(request=request) from error
+
+    def _is_one_insert(self, token: dict[str, Any], request: Any, using: str) -> bool:
+        """Tell whether `save_bearer_token` writes one row by one statement, and nothing of the site's own beside it."""
+        connection, client = connections[using], request.client
+        if connection.in_atomic_block or not connection.get_autocommit():
+            return False
+        has_more_tokens = {"refresh_token", "id_token"} & token.keys()
+        if has_more_tokens or any(kept(request, name) for name in WITH_MORE_ROWS):
+            return False
+        if client is not None and not client.is_marked_used(timezone.now()):
+            return False
+        hooks = [getattr(self, name) for name in WRITING_HOOKS]
+        if client is not None:
+            hooks.append(client.mark_used)
+        return _is_ours(*hooks) and _is_saved_plainly(get_access_token_model())
 
     def _save_bearer_token(self, token: dict[str, Any], request: Any, *args: Any, **kwargs: Any) -> None:
         """Store an access token and, where `token` has one, a refresh token; `token` may be changed.
@@ -145,3 +177,14 @@ class TokenHooks:
     def _set_token_value(self, token_instance: Any, raw_token: str) -> None:
         """Give the row its token: the value, or only its checksum (COMPLIANT_BCP_RFC9700_TOKEN_STORAGE)."""
         set_token_value(token_instance, raw_token)
+
+
+def _is_ours(*hooks: Any) -> bool:
+    """Tell whether no site has overridden any of `hooks`."""
+    return all(hook.__module__.startswith("oauth2_provider.") for hook in hooks)
+
+
+def _is_saved_plainly(model: Any) -> bool:
+    """Tell whether saving a new row is one INSERT: no method of the site's own, and nobody who listens."""
+    is_plain = all(method.__module__.startswith("django.") for method in (model.save, model.save_base))
+    return is_plain and not (pre_save.has_listeners(model) or post_save.has_listeners(model))
