@@ -7,6 +7,9 @@ docs/decisions for why that matters to how the secret is stored.
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 from django.conf import settings
 from django.utils.crypto import RANDOM_STRING_CHARS, constant_time_compare, get_random_string, salted_hmac
 
@@ -16,6 +19,8 @@ CLIENT_ID_LENGTH = 40
 TAG_LENGTH = 16
 TAGGED_MINIMUM_LENGTH = 22 + TAG_LENGTH
 """Below this a tag would leave the secret less than 128 bits of its own (22 characters of 62)."""
+TOKEN_LENGTH = 30
+"""178 bits; RFC 6749 section 10.10 wants 128 at the least, and 160."""
 _TAG_SALT = "oauth2_provider.generators.generated_secret"
 
 
@@ -62,6 +67,15 @@ def generate_strong_client_secret() -> str:
     return body + _tag(body, settings.SECRET_KEY)
 
 
+def generate_token(request: Any = None, refresh_token: bool = False) -> str:
+    """Return a new access or refresh token, where ACCESS_TOKEN_GENERATOR is None: 30 letters and digits.
+
+    What oauthlib makes, by one read of randomness in place of thirty. Of 256 bits, so that no digit is more likely
+    than another by more than 2 to the -77th.
+    """
+    return _in_letters(os.urandom(32), TOKEN_LENGTH)
+
+
 def is_generated_secret(secret: str) -> bool:
     """Tell whether `secret` came from ClientSecretGenerator under SECRET_KEY or one of its fallbacks."""
     if len(secret) < TAGGED_MINIMUM_LENGTH or not secret.isascii():
@@ -72,10 +86,14 @@ def is_generated_secret(secret: str) -> bool:
 
 
 def _tag(body: str, key: str | bytes) -> str:
-    digest = salted_hmac(_TAG_SALT, body, secret=key, algorithm="sha256").digest()
+    return _in_letters(salted_hmac(_TAG_SALT, body, secret=key, algorithm="sha256").digest(), TAG_LENGTH)
+
+
+def _in_letters(digest: bytes, length: int) -> str:
+    """Return the lowest `length` digits of a number in base 62, as letters and digits."""
     number = int.from_bytes(digest, "big")
     characters = []
-    for _ in range(TAG_LENGTH):
+    for _ in range(length):
         number, index = divmod(number, len(RANDOM_STRING_CHARS))
         characters.append(RANDOM_STRING_CHARS[index])
     return "".join(characters)

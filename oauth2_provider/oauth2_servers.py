@@ -28,6 +28,7 @@ from oauthlib.oauth2.rfc8628.grant_types import DeviceCodeGrant as OAuthlibDevic
 from oauthlib.openid.connect.core.endpoints.userinfo import UserInfoEndpoint
 from oauthlib.openid.connect.core.grant_types.base import GrantTypeBase as OpenIDGrantTypeBase
 
+from . import generators
 from .extension_grants import Authorization, ExtensionGrant, ExtensionGrantError, ExtensionGrantRequest
 from .extension_grants import extension_grants as find_extension_grants
 from .flows.device import NoUserCodeLeft, normalised_user_code, unused_user_code
@@ -48,7 +49,9 @@ CREDENTIALS = {"client_id", "client_secret", "client_assertion", "client_asserti
 
 def new_server(server_class: Any, validator: Any) -> Any:
     """Return a server over `validator`, as the settings say, with the grants that oauthlib's lack."""
-    server = server_class(validator, **oauth2_settings.server_kwargs)
+    server_kwargs = oauth2_settings.server_kwargs
+    server_kwargs["token_generator"] = server_kwargs.get("token_generator") or generators.generate_token
+    server = server_class(validator, **server_kwargs)
     server.request_validator = validator
     checks_userinfo = getattr(server_class, "validate_userinfo_request", None)
     if checks_userinfo is UserInfoEndpoint.validate_userinfo_request:

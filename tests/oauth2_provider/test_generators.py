@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pytest
 from django.test import override_settings
+from django.utils.crypto import RANDOM_STRING_CHARS
 
 from oauth2_provider.generators import (
     BaseHashGenerator,
     generate_client_id,
     generate_client_secret,
+    generate_token,
     is_generated_secret,
 )
 
@@ -32,6 +35,18 @@ def test_client_ids_are_forty_letters_and_digits_without_a_colon() -> None:
 def test_client_secrets_have_the_length_of_the_setting(length: int) -> None:
     with override_settings(OAUTH2_PROVIDER={"CLIENT_SECRET_GENERATOR_LENGTH": length}):
         assert re.fullmatch(rf"[A-Za-z0-9]{{{length}}}", generate_client_secret())
+
+
+def test_tokens_are_thirty_letters_and_digits_each_as_likely_as_the_other() -> None:
+    """RFC 6749 section 10.10: the probability of guessing one must be at most 2 to the -128th."""
+    tokens = [generate_token() for _ in range(2000)]
+
+    assert all(re.fullmatch(r"[A-Za-z0-9]{30}", token) for token in tokens)
+    assert len(set(tokens)) == len(tokens)
+    counts = Counter("".join(tokens))
+    expected = 2000 * 30 / 62
+    # chi-squared with 61 degrees of freedom: above 150 once in 500 million runs
+    assert sum((counts[letter] - expected) ** 2 / expected for letter in RANDOM_STRING_CHARS) < 150
 
 
 def test_another_generator_can_be_named_in_settings() -> None:
