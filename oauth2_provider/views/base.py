@@ -13,13 +13,12 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_deny
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 from oauthlib.oauth2 import InvalidRequestFatalError
 from oauthlib.oauth2.rfc6749.errors import ConsentRequired, LoginRequired
 
 from ..bcp import bcp_compliant
-from ..compat import login_exempt
+from ..compat import called_by_clients, login_exempt
 from ..exceptions import FatalClientError, OAuthToolkitError
 from ..flows.consent import has_granted
 from ..forms import AllowForm
@@ -269,9 +268,7 @@ class AuthorizationView(PromptsMixin, BaseAuthorizationView, FormView):
         return find(get_application_model()._default_manager, client_id=client_id)
 
 
-@method_decorator(csrf_exempt, name="dispatch")
-@method_decorator(sensitive_post_parameters(), name="dispatch")
-@login_exempt
+@called_by_clients
 class TokenView(FormEncodedRequestMixin, ThrottledEndpointMixin, AuthorizationServerViewMixin, View):
     """The token endpoint (RFC 6749 section 3.2)."""
 
@@ -300,9 +297,7 @@ class TokenView(FormEncodedRequestMixin, ThrottledEndpointMixin, AuthorizationSe
         return self.authorization_flow_token_response(request, *args, **kwargs)
 
 
-@method_decorator(csrf_exempt, name="dispatch")
-@method_decorator(sensitive_post_parameters(), name="dispatch")
-@login_exempt
+@called_by_clients
 class RevokeTokenView(FormEncodedRequestMixin, ThrottledEndpointMixin, AuthorizationServerViewMixin, View):
     """The revocation endpoint (RFC 7009)."""
 

@@ -13,11 +13,9 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_deny
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import DetailView, FormView, View
 
-from ..compat import login_exempt
+from ..compat import called_by_clients, login_exempt
 from ..flows import authentication, device
 from ..models import get_device_grant_model
 from ..oauth2_servers import DeviceAuthorizationServer
@@ -30,9 +28,7 @@ USER_CODES = "user_code"
 """The endpoint in THROTTLE_RATES that wrong user codes count for."""
 
 
-@method_decorator(csrf_exempt, name="dispatch")
-@method_decorator(sensitive_post_parameters(), name="dispatch")
-@login_exempt
+@called_by_clients
 class DeviceAuthorizationView(
     FormEncodedRequestMixin, ThrottledEndpointMixin, AuthorizationServerViewMixin, View
 ):

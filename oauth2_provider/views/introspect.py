@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
-from django.utils.decorators import method_decorator
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.debug import sensitive_post_parameters
 
+from ..compat import called_by_clients
 from ..flows.introspection import introspect
 from ..www_authenticate import BASIC_CHALLENGE, has_basic_credentials
 from .generic import ClientProtectedScopedResourceView
@@ -18,8 +16,7 @@ CREDENTIALS = ("client_secret", "client_assertion", "client_assertion_type")
 """Parameters that a client authenticates with (RFC 6749 section 2.3.1, RFC 7521 section 4.2)."""
 
 
-@method_decorator(csrf_exempt, name="dispatch")
-@method_decorator(sensitive_post_parameters(), name="dispatch")
+@called_by_clients
 class IntrospectTokenView(FormEncodedRequestMixin, ThrottledEndpointMixin, ClientProtectedScopedResourceView):
     """Tells an authenticated confidential client, or a bearer token of scope `introspection`, about a token."""
 

@@ -6,13 +6,10 @@ import time
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
-from django.utils.decorators import method_decorator
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 from oauthlib.oauth2 import InvalidRequestFatalError
 
-from ..compat import login_exempt
+from ..compat import called_by_clients
 from ..exceptions import FatalClientError
 from ..flows import pushed_requests
 from ..models import REQUEST_URI_PREFIX
@@ -27,9 +24,7 @@ KEPT_REQUESTS = 5
 """How many requests of one session may wait for their answers."""
 
 
-@method_decorator(csrf_exempt, name="dispatch")
-@method_decorator(sensitive_post_parameters(), name="dispatch")
-@login_exempt
+@called_by_clients
 class PushedAuthorizationRequestView(
     FormEncodedRequestMixin, ThrottledEndpointMixin, AuthorizationServerViewMixin, View
 ):
