@@ -82,18 +82,26 @@ SCOPES = f"""
 """
 """All tokens live, half of them with the scope `old`."""
 
+END = "CASE WHEN i % 2 = 0 THEN interval '-200 days' ELSE interval '10 hours' END"
+MADE = "now() + CASE WHEN i % 2 = 0 THEN interval '-201 days' ELSE interval '0' END"
+HELD = "i % ({n} / 100) + 1, i % 10000 + 1"
+
 APPLICATIONS = f"""
 INSERT INTO oauth2_provider_application (id, client_id, redirect_uris, client_type, authorization_grant_type,
   client_secret, name, skip_authorization, created, updated, algorithm, post_logout_redirect_uris,
   hash_client_secret, allowed_origins, registration_source)
 SELECT i, 'client' || i, '', 'confidential', 'authorization-code', '', 'app' || i, false,
   now() - interval '2 years', now(), '', '', true, '', 'manual' FROM generate_series(201, {{n}} / 100) i;
-{ACCESS_TOKEN} i, md5(i::text), encode(sha256(i::text::bytea), 'hex'),
-  now() + CASE WHEN i % 2 = 0 THEN interval '-200 days' ELSE interval '10 hours' END, 'read',
-  i % ({{n}} / 100) + 1, i % 10000 + 1, now() + CASE WHEN i % 2 = 0 THEN interval '-201 days' ELSE interval '0' END,
-  now(), '[]', NULL, NULL FROM generate_series(1, {{n}}) i;
+{ID_TOKEN} i, gen_random_uuid(), now() + {END}, 'openid', {MADE}, now(), {HELD}
+  FROM generate_series(1, {{n}}) i WHERE i / 2 % 10 < 3;
+{ACCESS_TOKEN} i, md5(i::text), encode(sha256(i::text::bytea), 'hex'), now() + {END}, 'read', {HELD}, {MADE}, now(),
+  '[]', CASE WHEN i / 2 % 10 < 3 THEN i END, NULL FROM generate_series(1, {{n}}) i;
+{REFRESH_TOKEN} i, md5('r' || i), encode(sha256(('r' || i)::bytea), 'hex'), {HELD}, {MADE}, now(), '[]', i,
+  CASE WHEN i / 2 % 20 >= 15 THEN {MADE} END, gen_random_uuid()
+  FROM generate_series(1, {{n}}) i WHERE i / 2 % 20 >= 12;
 """
-"""A hundred tokens an application, and half of the applications unused for 200 days."""
+"""A hundred access tokens an application, 40 % with a refresh token, of which most are revoked, 30 % with an ID token;
+half of the applications unused for 200 days."""
 
 SEQUENCES = """
 SELECT setval(pg_get_serial_sequence(name, 'id'), 1000000000) FROM unnest(ARRAY['oauth2_provider_accesstoken',

@@ -1,4 +1,4 @@
-"""Removing unused applications in SQL written for this data alone, `window` tokens at a time."""
+"""Removing unused applications in SQL written for this data alone, `window` rows at a time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ CREATE TEMPORARY TABLE unused AS SELECT id FROM oauth2_provider_application a
 WHERE created < now() - interval '90 days'
   AND NOT EXISTS (SELECT FROM oauth2_provider_accesstoken t WHERE t.application_id = a.id AND t.expires > now())
 """
+TABLES = ("refreshtoken", "accesstoken", "idtoken")
 DELETE = """
-DELETE FROM oauth2_provider_accesstoken WHERE id = ANY (ARRAY(
-  SELECT t.id FROM oauth2_provider_accesstoken t JOIN unused ON unused.id = t.application_id LIMIT %s))
+DELETE FROM oauth2_provider_{table} WHERE id = ANY (ARRAY(
+  SELECT t.id FROM oauth2_provider_{table} t JOIN unused ON unused.id = t.application_id LIMIT %s))
 """
 
 
@@ -24,10 +25,10 @@ def work() -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(UNUSED)
         cursor.execute("ANALYZE unused")
-        while True:
-            cursor.execute(DELETE, [options()["window"]])
-            if not cursor.rowcount:
-                break
+        for table in TABLES:
+            cursor.execute(DELETE.format(table=table), [options()["window"]])
+            while cursor.rowcount:
+                cursor.execute(DELETE.format(table=table), [options()["window"]])
         cursor.execute("DELETE FROM oauth2_provider_application WHERE id IN (SELECT id FROM unused)")
         return {"application": cursor.rowcount}
 

@@ -38,6 +38,8 @@ APPLICATIONS_AT_MOST = 500
 """Looked at together, however large the window is."""
 JUDGED_FIRST = 25
 """In a preview, which may have time for few of those that hold many tokens."""
+WINDOW_ROWS = 10_000
+"""Deleted in a transaction, where no run adapts it."""
 
 
 class CleanupInactiveApplicationsForm(ArgumentsForm):
@@ -79,15 +81,16 @@ class InactiveApplicationsStage(Stage):
             "last": walk.to_json(last),
             "after": None,
             "going": [],
+            "kind": None,
         }
 
     def work(self, position: Position, size: int) -> WindowResult | None:
         keys = [self._walk().from_json([key])[0] for key in position["going"]]
         if not keys:
             return self._look(position, min(size, APPLICATIONS_AT_MOST))
-        counts = +delete_dead_rows(self.rule, keys, size=size)
-        if counts:
-            return WindowResult(position=position, counts=counts)
+        if (kind := position.get("kind", 0)) is not None:
+            counts, kind = delete_dead_rows(self.rule, keys, size=size, kind=kind)
+            return WindowResult(position={**position, "kind": kind}, counts=counts)
         _, counts = remove_applications(self.rule, keys, archive=partial(_archive, run_id=self.run_id))
         return WindowResult(position={**position, "going": []}, counts=counts)
 
@@ -113,6 +116,7 @@ class InactiveApplicationsStage(Stage):
             **position,
             "after": walk.to_json(window.upto),
             "going": [walk.to_json((key,))[0] for key in going],
+            "kind": 0,
         }
         return WindowResult(position=position, counts=Counter())
 
@@ -180,9 +184,9 @@ def cleanup_inactive_applications(*, days: int = 90, never_authorized_days: int 
     )
     run.save()
     counts: Counter[str] = Counter()
-    verdicts = [verdict for keys in _batches(rule) for verdict in _clean_up(rule, keys, run, counts)]
+    done = [verdict for keys in _batches(rule) for verdict in _clean_up(rule, keys, run, counts)]
     Run.objects.filter(pk=run.pk).update(counts=dict(+counts), finished=timezone.now(), progress=1.0)
-    return [verdict.as_dict() for verdict in verdicts]
+    return done
 
 
 def restore_application(client_id: str) -> Any:
@@ -270,25 +274,29 @@ def _batches(rule: InactivityRule, *, first: int = APPLICATIONS_AT_MOST) -> Iter
         yield list(walk.rows.filter(walk.inside(window)).values_list("pk", flat=True))
 
 
-def _clean_up(rule: InactivityRule, keys: Iterable[Any], run: Run, counts: Counter[str]) -> list[Verdict]:
+def _clean_up(
+    rule: InactivityRule, keys: Iterable[Any], run: Run, counts: Counter[str]
+) -> list[dict[str, Any]]:
     using = router.db_for_write(get_application_model())
     verdicts = {verdict.application.pk: verdict for verdict in judge(rule, keys)}
     going = [key for key, verdict in verdicts.items() if verdict.kept is None]
 
-    def delete_window() -> Counter[str]:
+    def delete_window(kind: int) -> tuple[Counter[str], int | None]:
         with transaction.atomic(using=using):
-            return +delete_dead_rows(rule, going, size=maintenance_settings.WINDOW_INITIAL_ROWS * 5)
+            return delete_dead_rows(rule, going, size=WINDOW_ROWS, kind=kind)
 
     def remove() -> tuple[list[Verdict], Counter[str]]:
         with transaction.atomic(using=using):
             return remove_applications(rule, going, archive=partial(_archive, run_id=run.pk))
 
-    while removed := with_retries(delete_window, using=using):
+    kind: int | None = 0 if going else None
+    while kind is not None:
+        removed, kind = with_retries(partial(delete_window, kind), using=using)
         counts.update(removed)
     final, removed = with_retries(remove, using=using)
     counts.update(removed)
     verdicts.update({verdict.application.pk: verdict for verdict in final})
-    return list(verdicts.values())
+    return [verdict.as_dict() for verdict in verdicts.values()]
 
 
 def _archive(applications: Sequence[Any], *, run_id: Any) -> None:

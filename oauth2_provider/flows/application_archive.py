@@ -34,12 +34,14 @@ def archived(applications: Sequence[Any]) -> list[list[dict[str, Any]]]:
     A secret that was stored plain is not kept that way: it still authenticates the client after a restore, but no
     longer signs (HS256). It gets the fast hash, for the caller holds locks: better than it was kept, at no cost.
     """
-    rows = [copy.copy(application) for application in applications]
+    rows = [_without_plain_secret(application) for application in applications]
     prefetch_related_objects(rows, *_foreign_keys(get_application_model()))
+    secrets = list(ClientSecret.objects.filter(application__in=rows).order_by("pk"))
     further = defaultdict(list)
-    for secret in ClientSecret.objects.filter(application__in=rows).order_by("pk"):
-        further[secret.application_id].append(secret)
-    return [[*_serialized_application(row), *_serialized_secrets(further[row.pk])] for row in rows]
+    for secret, values in zip(secrets, _as_values(secrets, fields=SECRET_FIELDS), strict=True):
+        further[secret.application_id].append(values)
+    documents = _as_values(rows, use_natural_foreign_keys=True)
+    return [[document, *further[row.pk]] for row, document in zip(rows, documents, strict=True)]
 
 
 def _foreign_keys(model: Any) -> list[str]:
@@ -47,18 +49,15 @@ def _foreign_keys(model: Any) -> list[str]:
     return [field.name for field in model._meta.concrete_fields if field.is_relation]
 
 
-def _serialized_application(row: Any) -> list[dict[str, Any]]:
+def _without_plain_secret(application: Any) -> Any:
+    row = copy.copy(application)
     if row.client_secret and not is_hashed_secret(row.client_secret):
         row.client_secret, row.hash_client_secret = fast_hash(row.client_secret), True
-    return _as_values(serializers.serialize("json", [row], use_natural_foreign_keys=True, cls=_ExactEncoder))
+    return row
 
 
-def _serialized_secrets(secrets: list[ClientSecret]) -> list[dict[str, Any]]:
-    return _as_values(serializers.serialize("json", secrets, fields=SECRET_FIELDS, cls=_ExactEncoder))
-
-
-def _as_values(document: str) -> list[dict[str, Any]]:
-    return list(json.loads(document))
+def _as_values(rows: Sequence[Any], **options: Any) -> list[dict[str, Any]]:
+    return list(json.loads(serializers.serialize("json", rows, cls=_ExactEncoder, **options)))
 
 
 def restore(document: list[dict[str, Any]]) -> Any:

@@ -9,7 +9,7 @@ dynamic registrations leaves behind), dormant (used once, not for long), and act
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from django.db import models, router, transaction
 from django.db.models import Exists, OuterRef, ProtectedError, Q, QuerySet, RestrictedError
 
-from ..batching import Walk, atomically
+from ..batching import atomically, is_among, some_of
 from ..models import (
     ClientSecret,
     get_access_token_model,
@@ -106,7 +106,7 @@ def looks_never_authorized(rule: InactivityRule) -> Q:
 
 def judge(rule: InactivityRule, keys: Iterable[Any]) -> list[Verdict]:
     """Return a verdict on each of the applications `keys` that is a candidate, in the order of their keys."""
-    applications = candidates(rule).filter(pk__in=list(keys)).order_by("pk")
+    applications = candidates(rule).filter(is_among("pk", list(keys))).order_by("pk")
     looked_at = list(applications.annotate(**_evidence(rule)))
     protected = rule.protected_among([application.client_id for application in looked_at])
     return [
@@ -115,21 +115,25 @@ def judge(rule: InactivityRule, keys: Iterable[Any]) -> list[Verdict]:
     ]
 
 
-def delete_dead_rows(rule: InactivityRule, keys: Sequence[Any], *, size: int) -> Counter[str]:
-    """Delete up to `size` rows of the applications `keys` that are over; nothing is left once it returns nothing.
+def delete_dead_rows(
+    rule: InactivityRule, keys: Sequence[Any], *, size: int, kind: int = 0
+) -> tuple[Counter[str], int | None]:
+    """Delete about `size` rows of the applications `keys` that are over, from the kind of that number on.
 
-    The caller holds the transaction. What is live stays: an application that is used meanwhile loses nothing.
+    Returns the rows that went, by table, and the number of the kind to go on with; None after the last. The caller
+    holds the transaction. What is live stays: an application that is used meanwhile loses nothing.
     """
-    unused = list(candidates(rule).filter(pk__in=list(keys)).values_list("pk", flat=True))
-    for rows, followers in _dead_rows(rule, unused):
-        walk = Walk(rows=rows)
-        last = walk.last()
-        window = last and walk.next_window(after=None, last=last, size=size)
-        if window:
-            return delete_rows(
-                rows.filter(walk.inside(window)), is_held=followers is not None, followers=followers
-            )
-    return Counter()
+    unused = list(candidates(rule).filter(is_among("pk", keys)).values_list("pk", flat=True))
+    kinds = _dead_rows(rule, unused)
+    counts: Counter[str] = Counter()
+    while kind < len(kinds) and (left := size - counts.total()) > 0:
+        rows, followers = kinds[kind]
+        some = some_of(rows, left, by="application")
+        removed = delete_rows(some, is_held=followers is not None, followers=followers)
+        counts += removed
+        if removed[rows.model._meta.db_table] < left:
+            kind += 1
+    return counts, kind if kind < len(kinds) else None
 
 
 def remove_applications(
@@ -142,7 +146,7 @@ def remove_applications(
     and the rows that went by table.
     """
     applications = _rows(get_application_model())
-    list(applications.filter(pk__in=list(keys)).order_by("pk").select_for_update().values_list("pk"))
+    list(applications.filter(is_among("pk", keys)).order_by("pk").select_for_update().values_list("pk"))
     verdicts = judge(rule, keys)
     going = [verdict.application for verdict in verdicts if verdict.kept is None]
     if not going:
@@ -151,9 +155,8 @@ def remove_applications(
         return _remove_one_by_one(verdicts, archive)
     archive(going)
     counts = _delete_all_rows(going)
-    return verdicts, counts + delete_rows(
-        applications.filter(pk__in=[application.pk for application in going]), is_held=False
-    )
+    gone = applications.filter(is_among("pk", [application.pk for application in going]))
+    return verdicts, counts + delete_rows(gone, is_held=False)
 
 
 def delete_applications(applications: Sequence[Any]) -> Counter[str]:
@@ -164,7 +167,7 @@ def delete_applications(applications: Sequence[Any]) -> Counter[str]:
     RestrictedError for what a row of the site's holds.
     """
     model = get_application_model()
-    rows = _rows(model).filter(pk__in=[application.pk for application in applications])
+    rows = _rows(model).filter(is_among("pk", [application.pk for application in applications]))
 
     def remove() -> Counter[str]:
         list(rows.order_by("pk").select_for_update().values_list("pk"))
@@ -176,7 +179,7 @@ def delete_applications(applications: Sequence[Any]) -> Counter[str]:
 def rows_of_applications(keys: Sequence[Any]) -> list[QuerySet[Any]]:
     """Return what the applications `keys` have, table by table: tokens, codes, ID tokens."""
     models = (get_access_token_model(), get_refresh_token_model(), get_id_token_model(), get_grant_model())
-    return [_rows(model).filter(application__in=list(keys)) for model in models]
+    return [_rows(model).filter(is_among("application", keys)) for model in models]
 
 
 def _verdict(rule: InactivityRule, application: Any, *, is_protected: bool) -> Verdict:
@@ -238,24 +241,24 @@ def _used_tokens() -> QuerySet[Any]:
     return _rows(get_access_token_model()).exclude(scope=oauth2_settings.DCR_REGISTRATION_SCOPE)
 
 
-def _dead_rows(
-    rule: InactivityRule, keys: Sequence[Any]
-) -> Iterator[tuple[QuerySet[Any], QuerySet[Any] | None]]:
-    """Yield the rows that are over in the order in which they can go, with what goes along (see `delete_rows`)."""
-    owned = Q(application__in=keys)
+def _dead_rows(rule: InactivityRule, keys: Sequence[Any]) -> list[tuple[QuerySet[Any], QuerySet[Any] | None]]:
+    """Return the rows that are over in the order in which they can go, with what goes along (see `delete_rows`)."""
+    owned = is_among("application", keys)
     access_tokens = _rows(get_access_token_model()).filter(owned, expires__lt=rule.now)
     access_tokens = unheld(access_tokens, get_refresh_token_model(), "access_token")
     id_tokens = _rows(get_id_token_model()).filter(owned, expires__lt=rule.now)
-    yield _rows(get_refresh_token_model()).filter(owned, revoked__isnull=False), access_tokens
-    yield idle_refresh_tokens(rule.now).filter(owned), access_tokens
-    yield access_tokens, None
-    yield unheld(id_tokens, get_access_token_model(), "id_token"), None
-    yield _rows(get_grant_model()).filter(owned, expires__lt=rule.now), None
+    return [
+        (_rows(get_refresh_token_model()).filter(owned, revoked__isnull=False), access_tokens),
+        (idle_refresh_tokens(rule.now).filter(owned), access_tokens),
+        (access_tokens, None),
+        (unheld(id_tokens, get_access_token_model(), "id_token"), None),
+        (_rows(get_grant_model()).filter(owned, expires__lt=rule.now), None),
+    ]
 
 
 def _delete_all_rows(applications: Sequence[Any]) -> Counter[str]:
     """Delete what is left of `applications`: registration tokens, ID tokens, little else."""
-    owned = Q(application__in=[application.pk for application in applications])
+    owned = is_among("application", [application.pk for application in applications])
     clients = [application.client_id for application in applications]
     counts = delete_rows(_rows(ClientSecret).filter(owned), is_held=False)
     counts += delete_rows(_rows(get_refresh_token_model()).filter(owned))

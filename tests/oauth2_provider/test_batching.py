@@ -7,7 +7,7 @@ import threading
 import pytest
 from django.db import OperationalError, connections, transaction
 
-from oauth2_provider.batching import atomically, estimated_count, estimated_total
+from oauth2_provider.batching import atomically, estimated_count, estimated_total, is_among, some_of
 from oauth2_provider.models import Application
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine, on_servers
@@ -121,3 +121,23 @@ def test_an_estimate_is_of_the_order_of_the_rows(engine: EngineDatabase) -> None
     assert 400 <= estimated_count(Application.objects.filter(client_id__gt="client"), at_most=10_000) <= 900
     assert estimated_count(Application.objects.filter(client_id="client 7"), at_most=10_000) <= 10
     assert estimated_count(Application.objects.all(), at_most=100) == 100
+
+
+@on_every_engine
+def test_rows_are_named_by_their_keys_of_whatever_kind(engine: EngineDatabase) -> None:
+    keys = [make_client(f"client-{number}").pk for number in range(3)]
+    names = Application.objects.order_by("pk").values_list("client_id", flat=True)
+    assert list(names.filter(is_among("pk", keys[1:]))) == ["client-1", "client-2"]
+    assert list(names.filter(is_among("client_id", ["client-0"]))) == ["client-0"]
+    assert list(names.filter(is_among("pk", []))) == []
+
+
+@on_every_engine
+def test_some_rows_are_chosen_in_the_order_of_an_index_and_may_be_changed(engine: EngineDatabase) -> None:
+    for number in range(3):
+        make_client(f"client-{2 - number}", name="old")
+    rows = Application.objects.filter(name="old")
+    assert some_of(rows, 2, by="client_id").update(name="new") == 2
+    assert rows.get().client_id == "client-2"
+    assert some_of(rows, 2, by="client_id").delete()[0] == 1
+    assert some_of(rows, 2, by="client_id").update(name="newer") == 0
