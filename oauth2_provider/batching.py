@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 from django.db import IntegrityError, InterfaceError, OperationalError, connections, models, transaction
 from django.db.models import BooleanField, F, Func, Q, QuerySet, Subquery
 from django.db.models import sql as orm_sql
-from django.db.models.expressions import RawSQL
 
 T = TypeVar("T")
 Key = tuple[Any, ...]
