@@ -153,7 +153,7 @@ class InactiveFilter(admin.SimpleListFilter):
     inactive applications goes through all of them.
     """
 
-    title = _("inactive")
+    title: Any = _("inactive")
     parameter_name = "inactive"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
