@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,8 @@ import pytest
 from django.db import connection
 
 from tests import celery
-from tests.databases import DEFAULT_ENGINE, EngineDatabase, name_of_this_process, standing_in
+from tests.databases import DEFAULT_ENGINE, EngineDatabase, name_of_this_process
+from tests.engines import engine_at_hand
 from tests.servers import DIRECTORY_VARIABLE, ServerMissing, Servers
 
 pytest_plugins = ["tests.browser"]
@@ -114,9 +114,4 @@ def redis_url(servers: Servers) -> str:
     return f"{server}/{int(worker.removeprefix('gw')) % 16}"
 
 
-@pytest.fixture
-def engine(
-    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker
-) -> Iterator[EngineDatabase]:
-    with standing_in(getattr(request, "param", "sqlite"), django_db_blocker) as database:
-        yield database
+engine = pytest.fixture(engine_at_hand)

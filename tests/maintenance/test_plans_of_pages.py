@@ -5,7 +5,7 @@ The pages are found by walking the admin's URLs, so a new one is held to this by
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -29,9 +29,8 @@ from maintenance.models import (
 from maintenance.operations import all_operations
 from maintenance.runner import Runner
 from maintenance.settings import DEFAULTS
-from oauth2_provider.models import AccessToken, Grant, IDToken, RefreshToken
-from tests.databases import EngineDatabase, standing_in
-from tests.engines import on_postgresql
+from tests.databases import EngineDatabase
+from tests.engines import engine_at_hand, on_postgresql
 from tests.oauth2_provider.credentials import make_client
 from tests.plans import TOKEN_TABLES, fill, multiply, nodes, plan_of, rows_read, selects
 
@@ -55,13 +54,8 @@ APPLICATION = "/admin/oauth2_provider/application/"
 SCHEDULES = "/admin/django_celery_beat/periodictask/"
 
 
-@pytest.fixture(scope="module")
-def engine(
-    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker
-) -> Iterator[EngineDatabase]:
-    """The site is filled once: its pages change nothing of it."""
-    with standing_in(request.param, django_db_blocker) as database:
-        yield database
+engine = pytest.fixture(scope="module")(engine_at_hand)
+"""The site is filled once: its pages change nothing of it."""
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +71,13 @@ def things(engine: EngineDatabase) -> dict[str, Any]:
         created="now() - n * interval '1 hour'",
         last_used="CASE WHEN n % 3 > 0 THEN now() - (n / 2) * interval '1 hour' END",
     )
-    fill(application=f"{client.pk} + 1 + n % ({APPLICATIONS} / 2)", rows=TOKENS)
     get_user_model().objects.create(pk=OWNER, username="owner")
-    for model in (AccessToken, RefreshToken, IDToken, Grant):
-        model.objects.filter(pk__gt=TOKENS // 2).update(user=OWNER, application=client)
+    others = f"{client.pk} + 1 + n % ({APPLICATIONS} / 2)"
+    fill(
+        application=f"CASE WHEN n > {TOKENS // 2} THEN {client.pk} ELSE {others} END",
+        user=f"CASE WHEN n > {TOKENS // 2} THEN {OWNER} ELSE {{any_user}} END",
+        rows=TOKENS,
+    )
     old = runs.enqueue("purge_runs")
     Run.objects.filter(pk=old.pk).update(
         status=RunStatus.SUCCEEDED, active_key=None, finished=now, started=now

@@ -24,14 +24,17 @@ from oauth2_provider.models import (
     token_checksum,
 )
 from tests.databases import EngineDatabase
-from tests.engines import on_every_engine, on_postgresql
+from tests.engines import engine_at_hand, on_postgresql
 from tests.oauth2_provider.credentials import make_client
 from tests.plans import TOKEN_TABLES, fill, scanned, selects
 
 ROWS = 60_000
 
 
-@pytest.fixture
+engine = pytest.fixture(scope="module")(engine_at_hand)
+
+
+@pytest.fixture(scope="module")
 def big(engine: EngineDatabase) -> Client:
     """A log-in to an admin whose tables have ROWS rows each; on PostgreSQL."""
     application = make_client("photo-printer", name="Photo Printer")
@@ -109,22 +112,3 @@ def test_the_number_is_an_estimate_and_the_pages_end(big: Client) -> None:
     assert len(paginator.page(paginator.num_pages).object_list) == 50
     with pytest.raises(EmptyPage):
         paginator.page(paginator.num_pages + 1)
-
-
-@on_every_engine
-def test_few_rows_are_counted_exactly(engine: EngineDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert EstimatingPaginator(Application.objects.order_by("pk"), 10).count == 0
-    for number in range(25):
-        make_client(f"client {number:02}", name="even" if number % 2 == 0 else "odd")
-    if engine.engine == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE oauth2_provider_application")
-    everything = EstimatingPaginator(Application.objects.order_by("pk"), 10)
-    assert (everything.count, everything.num_pages) == (25, 3)
-    odd = EstimatingPaginator(Application.objects.filter(name="odd").order_by("pk"), 10)
-    assert (odd.count, odd.num_pages) == (12, 2)
-    assert [row.client_id for row in odd.page(2)] == ["client 21", "client 23"]
-    for nothing in (Application.objects.none(), Application.objects.filter(pk__in=[])):
-        assert EstimatingPaginator(nothing.order_by("pk"), 10).count == 0
-    monkeypatch.setattr(paging, "EXACT_UP_TO", 10)
-    assert EstimatingPaginator(Application.objects.filter(name="odd").order_by("pk"), 5).num_pages == 2
