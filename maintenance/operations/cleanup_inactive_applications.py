@@ -36,6 +36,8 @@ from .tally import SAMPLES, Tally, exactly
 
 APPLICATIONS_AT_MOST = 500
 """Looked at together, however large the window is."""
+JUDGING = 1.25
+"""One of so many parts of a preview's time goes to the verdicts; the rest is for what the applications hold."""
 JUDGED_FIRST = 25
 """In a preview, which may have time for few of those that hold many tokens."""
 WINDOW_ROWS = 10_000
@@ -135,7 +137,7 @@ class CleanupInactiveApplications(Operation):
 
     def preview(self, job: Job) -> Preview:
         tally, rule = Tally(job.budget), self.rule(job.cutoff, job.arguments)
-        verdicts, is_all = _judged(rule, tally.budget.part(2))
+        verdicts, is_all = _judged(rule, tally.budget.part(JUDGING))
         going = [verdict.application for verdict in verdicts if verdict.kept is None]
         table = get_application_model()._meta.db_table
         tally.add_ages(application.created for application in going)

@@ -17,6 +17,9 @@ from .budget import Budget, budget_of_a_page
 from .sampling import Look, Selection, first_look, is_dated, wider_look
 
 SAMPLES = 5
+CHANGED_SHARE = 0.2
+"""Of a table, since its last ANALYZE; autovacuum's default is half of that."""
+OLD_STATISTICS = "Much has changed since the last ANALYZE of %s: the estimates may be far off."
 
 
 class Tally:
@@ -32,11 +35,12 @@ class Tally:
         self.reasons: dict[str, Number] = {}
         self.samples: dict[str, list[str]] = {}
         self._ages: list[datetime] = []
+        self._databases: dict[str, str] = {}
 
     def add(self, rows: QuerySet[Any], *, reason: str | None = None, order: str | None = None) -> Number:
         """Count `rows`, which an index finds (`order` is its field), under their table and, where given, `reason`."""
         number = self._counted(rows.order_by(*([order] if order else [])))
-        self._add(rows.model, number, reason)
+        self._add(rows, number, reason)
         if number.counted:
             self._take_keys(rows, reason)
         return number
@@ -52,7 +56,7 @@ class Tally:
             if look is not None and not look.is_all:
                 look = wider_look(selection, look, self.budget.part(open_ones))
                 open_ones -= 1
-            self._add(selection.rows.model, _of_look(selection, look), reason)
+            self._add(selection.rows, _of_look(selection, look), reason)
             if look is not None:
                 self.add_ages(look.ages)
                 self._note_keys(selection.rows, reason, look.keys)
@@ -99,13 +103,14 @@ class Tally:
                 "oldest": min(self._ages, default=None),
                 "newest": max(self._ages, default=None),
                 "path": path,
-                "warnings": warnings,
+                "warnings": [*warnings, *self._old_statistics()],
                 **values,
             },
         )
 
-    def _add(self, model: Any, number: Number, reason: str | None) -> None:
-        table = model._meta.db_table
+    def _add(self, rows: QuerySet[Any], number: Number, reason: str | None) -> None:
+        table = rows.model._meta.db_table
+        self._databases[table] = rows.db
         self.numbers[table] = self.numbers.get(table, Number()) + number
         if reason is not None:
             self.reasons[reason] = number
@@ -123,6 +128,12 @@ class Tally:
         count = seen.pop("count")
         self.add_ages(seen.values())
         return exactly(count) if count < most else _guessed(rows, counted=count)
+
+    def _old_statistics(self) -> list[str]:
+        """Return a warning where estimates go by statistics from before the table became another."""
+        estimated = [name for name, number in self.numbers.items() if number.doubt is Inexact.ABOUT]
+        old = [name for name in estimated if _has_old_statistics(name, self._databases.get(name))]
+        return [OLD_STATISTICS % ", ".join(sorted(old))] if old else []
 
     def _take_keys(self, rows: QuerySet[Any], reason: str | None) -> None:
         self._note_keys(rows, reason, self.keys(rows, SAMPLES))
@@ -158,6 +169,19 @@ def _guessed(rows: QuerySet[Any], *, counted: int) -> Number:
 def _is_guessed(rows: QuerySet[Any]) -> bool:
     """Tell whether the planner says how many `rows` there are; that of SQLite does not."""
     return connections[rows.db].vendor in ("postgresql", "mysql")
+
+
+def _has_old_statistics(table: str, using: str | None) -> bool:
+    """Ask PostgreSQL; the others say nothing of it."""
+    if using is None or connections[using].vendor != "postgresql":
+        return False
+    with connections[using].cursor() as cursor:
+        cursor.execute(
+            "SELECT n_mod_since_analyze > %s * n_live_tup FROM pg_stat_user_tables WHERE relid = to_regclass(%s)",
+            [CHANGED_SHARE, connections[using].ops.quote_name(table)],
+        )
+        row = cursor.fetchone()
+    return bool(row and row[0])
 
 
 def _of_look(selection: Selection, look: Look | None) -> Number:

@@ -14,7 +14,7 @@ from maintenance.operations import Job, Preview, get_operation
 from maintenance.operations.base import Inexact
 from oauth2_provider.models import AccessToken, Application, RefreshToken
 from tests.databases import EngineDatabase
-from tests.engines import on_every_engine, on_servers
+from tests.engines import on_every_engine, on_postgresql, on_servers
 from tests.oauth2_provider.credentials import make_client, make_user
 
 ROWS = 4_000
@@ -156,6 +156,21 @@ def test_revoked_tokens_are_not_taken_for_orphans(engine: EngineDatabase, settin
     found = preview("clear_expired")
     assert found.shown("orphaned_refresh_tokens") == "at least 0"
     assert ROWS * 0.7 < found.reasons["revoked_refresh_tokens"] < ROWS * 1.3
+
+
+@on_postgresql
+def test_estimates_by_old_statistics_carry_a_warning(engine: EngineDatabase) -> None:
+    store(["read"] * ROWS)
+    assert len(migration().warnings) == 1
+    AccessToken.objects.filter(pk__in=AccessToken.objects.values("pk")[: ROWS // 2]).update(
+        scope="read write"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+    warning = f"Much has changed since the last ANALYZE of {TOKENS}: the estimates may be far off."
+    assert migration().warnings[1:] == [warning]
+    analyze(TOKENS)
+    assert len(migration().warnings) == 1
 
 
 @on_every_engine
