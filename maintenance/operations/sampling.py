@@ -87,11 +87,11 @@ class Look:
 
 
 def first_look(selection: Selection, budget: Budget) -> Look | None:
-    """Look at the first few rows; None where even that took too long."""
+    """Look at the first few rows; None where even that took more than half of the time that is left."""
     began, most = time.monotonic(), min(FIRST_ROWS, budget.rows)
     dated = selection.dated
     try:
-        with budget.statement(selection.rows.db):
+        with budget.part(2).statement(selection.rows.db):
             columns = ("goes", dated) if dated else ("goes",)
             seen = list(selection.looked_at().values_list(*columns)[:most])
     except OperationalError:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from maintenance.operations import Job, get_operation
 from maintenance.operations.base import Inexact
 from maintenance.operations.budget import budget_of_a_dry_run, budget_of_a_page, statement_limit
+from maintenance.operations.sampling import Selection
 from maintenance.operations.tally import Tally
 from maintenance.previews import preview_of
 from oauth2_provider.models import AccessToken
@@ -82,6 +83,24 @@ def test_what_takes_too_long_to_count_is_estimated(
     assert preview.inexact == dict.fromkeys(["oauth2_provider_accesstoken", "old"], doubt)
     assert preview.shown("old").startswith("at least 0" if doubt is Inexact.AT_LEAST else "about ")
     assert not preview.is_nothing
+
+
+@on_every_engine
+def test_what_takes_too_long_to_look_at_is_guessed_and_the_rest_is_looked_at(
+    engine: EngineDatabase, make_tokens: Callable[..., Any], settings: Any
+) -> None:
+    make_tokens(expired=40)
+    settings.MAINTENANCE = {"PREVIEW_SECONDS": 2}
+    tally = Tally()
+    slow = AccessToken.objects.extra(where=[SLOW_CONDITION[connection.vendor]])
+    began = time.monotonic()
+    tally.add_selections(
+        [("quick", Selection(rows=AccessToken.objects.all())), ("slow", Selection(rows=slow))]
+    )
+    assert time.monotonic() - began < 10
+    preview = tally.preview(path="set-based", warnings=[])
+    assert preview.shown("quick") == "40"
+    assert preview.inexact["slow"] is (Inexact.AT_LEAST if connection.vendor == "sqlite" else Inexact.ABOUT)
 
 
 @pytest.mark.django_db
