@@ -1,4 +1,4 @@
-"""HTTP responses that Django does not have."""
+"""What Django's HTTP lacks: a redirect to any scheme, a path that is reversed once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,27 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import DisallowedRedirect
 from django.http import HttpResponse
+from django.urls import get_resolver, get_script_prefix, get_urlconf, reverse
 from django.utils.encoding import iri_to_uri
+from django.utils.translation import get_language
+
+KEPT_AT_MOST = 1000
+"""Paths by name, script prefix and language, for one URLconf."""
+
+
+def path_of(name: str) -> str:
+    """Return the path of the URL `name`, which takes no arguments; raises NoReverseMatch like `reverse`.
+
+    Every introspection asks for one. It is kept with Django's own resolver, and so as long as its URLconf is; a path
+    may depend on the language (`i18n_patterns`), and on the script prefix, which some servers take from the request:
+    so there is an end to what is kept.
+    """
+    kept: dict[Any, str] = vars(get_resolver(get_urlconf())).setdefault("_oauth2_provider_paths", {})
+    key = (name, get_script_prefix(), get_language())
+    path = kept.get(key) or reverse(name)
+    if len(kept) < KEPT_AT_MOST:
+        kept[key] = path
+    return path
 
 
 class OAuth2ResponseRedirect(HttpResponse):

@@ -1,7 +1,7 @@
 """The provider's settings: the dict OAUTH2_PROVIDER, with every default, its unit and its meaning.
 
 Read them as attributes of `oauth2_settings`. Values are read live: a change of the Django setting is seen at
-the next access. DEFAULTS hold dotted strings, never functions, so that this module imports nothing of ours.
+the next access. DEFAULTS hold dotted strings, never functions, so that this module imports nothing of ours but `http`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from django.core.signals import setting_changed
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.module_loading import import_string
+
+from .http import path_of
 
 USER_SETTINGS: dict[str, Any] | None = getattr(settings, "OAUTH2_PROVIDER", None)
 
@@ -392,7 +394,7 @@ class OAuth2ProviderSettings:
             return str(self.OIDC_ISS_ENDPOINT)
         suffix = "/.well-known/openid-configuration"
         url = _http_request(request).build_absolute_uri(
-            reverse("oauth2_provider:oidc-connect-discovery-info")
+            path_of("oauth2_provider:oidc-connect-discovery-info")
         )
         return url.removesuffix("/").removesuffix(suffix)
 
@@ -412,7 +414,7 @@ class OAuth2ProviderSettings:
         if self.OIDC_ENABLED or self.OIDC_ISS_ENDPOINT:
             return self.oidc_issuer(request)
         suffix = "/.well-known/oauth-authorization-server"
-        url = _http_request(request).build_absolute_uri(reverse("oauth2_provider:oauth-server-metadata"))
+        url = _http_request(request).build_absolute_uri(path_of("oauth2_provider:oauth-server-metadata"))
         return url.removesuffix(suffix)
 
     def oauth2_resource_identifier(self, request: Any) -> str:
@@ -432,7 +434,7 @@ class OAuth2ProviderSettings:
         url = (
             reverse("oauth2_provider:oauth-resource-metadata-path", args=[unquote(path)])
             if path
-            else reverse("oauth2_provider:oauth-resource-metadata")
+            else path_of("oauth2_provider:oauth-resource-metadata")
         )
         return _http_request(request).build_absolute_uri(url)
 
