@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import IntegrityError, InterfaceError, OperationalError, connections, models, transaction
-from django.db.models import BooleanField, F, Func, Q, QuerySet, Subquery
+from django.db.models import F, Lookup, Q, QuerySet, Subquery
 from django.db.models import sql as orm_sql
 
 T = TypeVar("T")
@@ -228,7 +228,7 @@ def is_among(name: str, keys: Sequence[Any]) -> Any:
     Whole numbers are written into the statement: hundreds of parameters cost more than what they choose.
     """
     if keys and all(type(key) is int for key in keys):
-        return IsListed(F(name), listed=",".join(map(str, keys)))
+        return IsListed(F(name), ",".join(map(str, keys)))
     return Q(**{f"{name}__in": keys})
 
 
@@ -297,30 +297,37 @@ def counted_up_to(rows: QuerySet[Any], limit: int, *, by: str | None = None) -> 
     return ordered.values("pk")[:limit].count()
 
 
-class IsListed(Func):
-    """`expression` is one of the whole numbers `listed`, text with commas between them."""
+class IsListed(Lookup):
+    """`expression` is one of some whole numbers, which are given as text with commas between them.
 
-    template = "%(expressions)s IN (%(listed)s)"
-    output_field = BooleanField()
-    conditional = True
+    A lookup, as MySQL and MariaDB get `(… ) = 1` of any other condition, for which they read the whole table.
+    """
+
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        expression, parameters = self.process_lhs(compiler, connection)
+        return f"{expression} IN ({self.rhs})", tuple(parameters)
 
 
-class IsAnyOf(Func):
+class IsAnyOf(Lookup):
     """`expression` is among the rows of a subquery (a queryset or RawSQL), by a plan that looks each of them up.
 
     PostgreSQL: `= ANY (ARRAY(SELECT ...))`, which no planner turns into a join that reads a whole table.
     """
 
-    function = ""
-    template = "%(expressions)s"
-    arg_joiner = " IN "
-    output_field = BooleanField()
-    conditional = True
+    prepare_rhs = False
 
     def __init__(self, expression: Any, subquery: Any) -> None:
         super().__init__(expression, Subquery(subquery) if isinstance(subquery, QuerySet) else subquery)
 
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        return super().as_sql(
-            compiler, connection, template="%(expressions)s)", arg_joiner=" = ANY (ARRAY", **context
-        )
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        return self._compiled("{} IN {}", compiler, connection)
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        return self._compiled("{} = ANY (ARRAY{})", compiler, connection)
+
+    def _compiled(self, template: str, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        expression, parameters = self.process_lhs(compiler, connection)
+        rows, more = compiler.compile(self.rhs)
+        return template.format(expression, rows), (*parameters, *more)

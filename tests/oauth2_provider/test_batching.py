@@ -6,8 +6,16 @@ import threading
 
 import pytest
 from django.db import OperationalError, connections, transaction
+from django.db.models import F
 
-from oauth2_provider.batching import atomically, estimated_count, estimated_total, is_among, some_of
+from oauth2_provider.batching import (
+    IsAnyOf,
+    atomically,
+    estimated_count,
+    estimated_total,
+    is_among,
+    some_of,
+)
 from oauth2_provider.models import Application
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine, on_servers
@@ -111,12 +119,16 @@ def test_an_error_of_another_kind_is_raised_at_once(engine: EngineDatabase) -> N
     assert attempts == 1
 
 
+def make_applications(count: int) -> None:
+    Application.objects.bulk_create(Application(client_id=f"client {number}") for number in range(count))
+    with connections["default"].cursor() as cursor:
+        table = "TABLE" if connections["default"].vendor == "mysql" else ""
+        cursor.execute(f"ANALYZE {table} {Application._meta.db_table}")
+
+
 @on_every_engine
 def test_an_estimate_is_of_the_order_of_the_rows(engine: EngineDatabase) -> None:
-    table = Application._meta.db_table
-    Application.objects.bulk_create(Application(client_id=f"client {number}") for number in range(600))
-    with connections["default"].cursor() as cursor:
-        cursor.execute(f"ANALYZE {'TABLE' if connections['default'].vendor == 'mysql' else ''} {table}")
+    make_applications(600)
     assert 400 <= (estimated_total(Application, "default") or 0) <= 900
     assert 400 <= estimated_count(Application.objects.filter(client_id__gt="client"), at_most=10_000) <= 900
     assert estimated_count(Application.objects.filter(client_id="client 7"), at_most=10_000) <= 10
@@ -130,6 +142,17 @@ def test_rows_are_named_by_their_keys_of_whatever_kind(engine: EngineDatabase) -
     assert list(names.filter(is_among("pk", keys[1:]))) == ["client-1", "client-2"]
     assert list(names.filter(is_among("client_id", ["client-0"]))) == ["client-0"]
     assert list(names.filter(is_among("pk", []))) == []
+
+
+@on_every_engine
+def test_rows_that_are_named_are_looked_up_not_looked_for(engine: EngineDatabase) -> None:
+    """On MariaDB the estimate is of the rows that a statement reads, and locks where it changes them."""
+    make_applications(600)
+    few = Application.objects.filter(client_id__in=["client 7", "client 8", "client 9"])
+    named = Application.objects.filter(is_among("pk", list(few.values_list("pk", flat=True))))
+    found = Application.objects.filter(IsAnyOf(F("pk"), few.values("pk")))
+    assert (named.count(), found.count()) == (3, 3)
+    assert [estimated_count(rows, at_most=10_000) <= 10 for rows in (named, found)] == [True, True]
 
 
 @on_every_engine
