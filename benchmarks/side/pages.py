@@ -29,6 +29,7 @@ from maintenance.operations import all_operations  # noqa: E402
 from maintenance.runner import Runner  # noqa: E402
 from oauth2_provider.models import (  # noqa: E402
     AccessToken,
+    Application,
     DeviceGrant,
     Grant,
     IDToken,
@@ -88,9 +89,13 @@ def our_pages() -> list[str]:
 
 
 def make_rows() -> None:
-    """Give one user many tokens, and each list of the admin a row; what autovacuum does follows."""
+    """Give one user many tokens, each list of the admin a row, and the clean-up of applications something to judge.
+
+    What autovacuum does follows.
+    """
     for model in (AccessToken, RefreshToken, IDToken, Grant):
         model._base_manager.filter(pk__lte=TOKENS_OF_ONE).update(user=1)
+    Application.objects.update(last_used=None)  # the run before has noted their use
     values = {"client_id": "client1", "expires": timezone.now()}
     DeviceGrant.objects.create(device_code="device", user_code="user", scope="read", **values)
     PushedAuthorizationRequest.objects.create(request_uri="urn:a", **values)
