@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import TransactionTestCase
 
 from tests import celery
 from tests.databases import DEFAULT_ENGINE, EngineDatabase, name_of_this_process
@@ -72,7 +74,7 @@ def _longest_first(items: list[pytest.Item], *, stretches: int) -> list[pytest.I
     """
     groups: dict[object, list[pytest.Item]] = {}
     for item in items:
-        if item.get_closest_marker("journey"):
+        if item.get_closest_marker("journey") or item.path.stem == "test_pages_for_everybody":
             groups[item] = [item]
         elif item.path.parent.name == "compat":  # all of them share the toolkit's databases
             groups.setdefault(item.path.parent, []).append(item)
@@ -95,12 +97,19 @@ def servers() -> Servers:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> None:
-    """Let "default" be a copy of what one process has migrated; pytest-django's own migrates in each of them."""
+def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
+    """Let "default" be a copy of what one process has migrated; pytest-django's own migrates in each of them.
+
+    After a test that commits it is as it was. Django's own flush would leave it without what migrations have put in:
+    whether a later test found that would hang on which tests its process had before.
+    """
     with django_db_blocker.unblock():
         database = EngineDatabase(DEFAULT_ENGINE, name=name_of_this_process("default"))
         connection.close()
         connection.settings_dict["NAME"] = database.settings["NAME"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: database.empty())
+        yield
 
 
 @pytest.fixture(scope="session")

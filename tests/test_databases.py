@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 
+import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection, connections
+from django_celery_beat.models import PeriodicTask
 
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine
@@ -17,6 +19,15 @@ VENDORS = {"sqlite": "sqlite", "postgresql": "postgresql", "mariadb": "mysql"}
 def test_default_is_the_engine_of_the_test_and_starts_empty(engine: EngineDatabase) -> None:
     assert connection.vendor == VENDORS[engine.engine]
     assert not get_user_model().objects.exists()
+    get_user_model().objects.create_user("left over")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("time", ["first", "next"])
+def test_a_test_that_commits_leaves_what_migrations_put_in(time: str) -> None:
+    assert PeriodicTask.objects.filter(task="maintenance.tasks.sweep").exists()
+    assert not get_user_model().objects.exists()
+    PeriodicTask.objects.all().delete()
     get_user_model().objects.create_user("left over")
 
 

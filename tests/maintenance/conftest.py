@@ -7,10 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.utils import timezone
 
-from maintenance import schedules
 from maintenance.models import Run
 from oauth2_provider.models import AccessToken, Application
 
@@ -43,12 +41,6 @@ def make_tokens() -> Callable[..., Application]:
         return owner
 
     return make
-
-
-@pytest.fixture
-def restored_schedules(transactional_db: None) -> None:
-    """The default schedules, which the tests that commit have flushed."""
-    schedules.install(apps, "default")
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def strict_site(settings: Any) -> None:
 
 
 @pytest.fixture
-def operator(transactional_db: None, restored_schedules: None) -> Any:
+def operator(transactional_db: None) -> Any:
     return get_user_model().objects.create_superuser("operator", password="a password")
 
 
@@ -124,7 +124,7 @@ def test_an_operator_holds_all_hygiene_work_with_a_reason_and_releases_it(
 
 
 def test_without_javascript_a_viewer_sees_all_and_is_offered_nothing(
-    open_page: OpenPage, transactional_db: None, restored_schedules: None
+    open_page: OpenPage, transactional_db: None
 ) -> None:
     viewer = get_user_model().objects.create_user("viewer", is_staff=True)
     viewer.user_permissions.set(Permission.objects.filter(codename="view_run"))

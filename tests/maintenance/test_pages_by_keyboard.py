@@ -14,7 +14,7 @@ from maintenance import runs
 from maintenance.models import Run, RunStatus
 from tests.browser import log_in
 
-pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("restored_schedules")]
+pytestmark = pytest.mark.browser
 CONTROLS = "#content-main :is(a[href], button, summary, textarea, [tabindex='0'])"
 MOST_TABS = 120
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.admin import site
 from django.contrib.auth import get_user_model
 from django.test import Client
@@ -13,7 +12,7 @@ from django.urls import URLPattern, reverse
 from django_celery_beat.models import PeriodicTask
 from playwright.sync_api import Page
 
-from maintenance import audit, runs, schedules
+from maintenance import audit, runs
 from maintenance.models import ArchivedApplication, AuditAction, ProtectedApplication
 from oauth2_provider.flows.application_archive import archived
 from tests.browser import change_look, faults_of_accessibility, log_in, width_beyond
@@ -40,7 +39,6 @@ APPS = ("maintenance",)
 @pytest.fixture
 def site_in_use(transactional_db: None) -> Any:
     """A row of everything that has a page; returns the operator."""
-    schedules.install(apps, "default")
     operator = get_user_model().objects.create_superuser("operator")
     make_client("photo-printer", name="Photo Printer with a name that is long enough for two lines")
     run = runs.enqueue("clear_expired")
