@@ -72,7 +72,8 @@ def fill(*, application: Any, rows: int, user: str = "{any_user}") -> None:
 def unchecked() -> Iterator[Any]:
     """Have a cursor whose rows are not looked up, each of them, in the tables they point at."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL session_replication_role = replica")
         yield cursor
 
 
@@ -121,7 +122,8 @@ def multiply(row: Any, count: int, **expressions: str) -> None:
     values |= {column: expression.replace("%", "%%") for column, expression in expressions.items()}
     with unchecked() as cursor:
         cursor.execute(
-            f"INSERT INTO {meta.db_table} ({', '.join(values)}) SELECT {', '.join(values.values())} "
-            f"FROM {meta.db_table}, generate_series(1, {count}) n WHERE {meta.pk.column} = %s",
+            f"INSERT INTO {meta.db_table} ({', '.join(values)}) "
+            f"WITH RECURSIVE numbers AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM numbers WHERE n < {count}) "
+            f"SELECT {', '.join(values.values())} FROM {meta.db_table}, numbers WHERE {meta.pk.column} = %s",
             [row.pk],
         )
