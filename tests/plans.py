@@ -93,9 +93,13 @@ def scanned(statements: Iterable[str]) -> set[str]:
 
 
 def rows_read(node: dict[str, Any]) -> float:
-    """Return how many rows a node of a plan that was run has looked at, those it threw away included."""
+    """Return how many rows a node of a plan that was run has looked at at least, those it threw away included.
+
+    Of several loops the plan has the mean, and of what they threw away that is rounded: half a row a loop may be none.
+    """
     thrown = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
-    return float((node["Actual Rows"] + thrown) * node["Actual Loops"])
+    rounded = 0.5 if thrown and node["Actual Loops"] > 1 else 0.0
+    return float((node["Actual Rows"] + thrown - rounded) * node["Actual Loops"])
 
 
 def plan_of(statement: str, *, is_run: bool = False) -> dict[str, Any]:
