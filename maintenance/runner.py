@@ -284,7 +284,7 @@ class Runner:
                 self._recover(error, attempt)
             else:
                 self.sizes.recover()
-                self.slice.rest(rest_seconds(seconds))
+                self.slice.rest(rest_seconds(seconds, self._using()))
                 return
 
     def _traced_window(self) -> float:

@@ -14,6 +14,7 @@ DEFAULTS: dict[str, Any] = {
     # -- windows
     "WINDOW_TARGET_SECONDS": 0.4,  # what one window should take
     "WINDOW_TARGET_SECONDS_SQLITE": 0.05,  # there a window locks out every other writer
+    "WINDOW_REST_SECONDS_SQLITE": 0.03,  # after it, at most: the others' turn
     "WINDOW_INITIAL_ROWS": 1000,
     "WINDOW_MINIMUM_ROWS": 100,
     "WINDOW_MAXIMUM_ROWS": 50_000,

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import override_settings
 
 from maintenance import runs
 from maintenance.models import Run, RunStatus, Trigger
 from maintenance.runner import Runner, run_here
 from maintenance.throttles import find_hold, is_over_time, parse_time_window, rest_seconds, seconds_until_open
+from oauth2_provider.models import AccessToken
 from tests.databases import EngineDatabase
-from tests.engines import on_postgresql
+from tests.engines import on_every_engine, on_postgresql
+from tests.plans import multiply
 
 
 @pytest.mark.parametrize(
@@ -53,12 +59,56 @@ def test_what_is_no_time_window_is_refused(text: str) -> None:
 
 @override_settings(MAINTENANCE={"NICE_RATIO": 0.5})
 def test_the_nice_ratio_rests_in_proportion_to_the_work() -> None:
-    assert rest_seconds(0.4) == pytest.approx(0.2)
+    assert rest_seconds(0.4, "default") == pytest.approx(0.2)
 
 
 @override_settings(MAINTENANCE={"NICE_RATIO": 20, "LEASE_SECONDS": 60})
 def test_a_rest_is_shorter_than_the_lease() -> None:
-    assert rest_seconds(10) == 30
+    assert rest_seconds(10, "default") == 30
+
+
+@on_every_engine
+def test_on_sqlite_others_have_a_turn_after_each_window(engine: EngineDatabase) -> None:
+    with override_settings(MAINTENANCE={"WINDOW_REST_SECONDS_SQLITE": 0.5}):
+        rests = [rest_seconds(worked, "default") for worked in (0.25, 2.0)]
+    assert rests == ([0.25, 0.5] if engine.engine == "sqlite" else [0.0, 0.0])
+
+
+WRITER = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], timeout=60, isolation_level=None)
+connection.execute("CREATE TABLE turns (id INTEGER PRIMARY KEY)")
+print("ready", flush=True)
+while True:
+    connection.execute("INSERT INTO turns DEFAULT VALUES")
+    time.sleep(0.005)
+"""
+"""Writes a row as soon as it has the lock, and the next a while later, which as a rule falls into a window."""
+
+
+def test_on_sqlite_who_waits_to_write_has_a_turn_between_two_windows(
+    engine: EngineDatabase, make_tokens: Callable[..., Any]
+) -> None:
+    owner = make_tokens(expired=1)
+    multiply(AccessToken.objects.get(application=owner), 39_999, token="n", token_checksum="n")
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, engine.settings["NAME"]], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+        run = run_here(
+            runs.request_run("clear_expired", {}, trigger=Trigger.CODE, dispatch=False), window_rows=2000
+        )
+    finally:
+        writer.kill()
+        writer.communicate()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM turns")
+        turns = cursor.fetchone()[0]
+        cursor.execute("DROP TABLE turns")
+    assert run.counts == {AccessToken._meta.db_table: 40_000}
+    assert turns >= run.windows
 
 
 @override_settings(MAINTENANCE={"RUN_SECONDS": 10})
