@@ -92,7 +92,12 @@ class ExpiryStage:
     def delete_window(self, walk: Walk, window: Window) -> Counter[str]:
         """Delete the expired rows of `window` in one transaction; returns the rows that went, by table."""
         with transaction.atomic(using=self.expired.db, savepoint=False):
-            return delete_rows(self._expired_in(walk, window), is_held=self.is_held, followers=self.followers)
+            return delete_rows(
+                self._expired_in(walk, window),
+                is_held=self.is_held,
+                followers=self.followers,
+                witnesses=walk.rows.filter(walk.inside(window)) if walk.model is self.model else None,
+            )
 
     def _expired_in(self, walk: Walk, window: Window) -> QuerySet[Any]:
         if walk.model is self.model:

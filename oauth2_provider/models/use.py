@@ -27,14 +27,18 @@ def witnesses_use(model: type[models.Model]) -> bool:
 
 def remember_use(rows: QuerySet[Any]) -> None:
     """Fold the creation of `rows`, which are about to go, into their applications' `last_used`."""
+    raise_marks(uses(rows), rows.db)
+
+
+def uses(rows: QuerySet[Any]) -> dict[Any, datetime]:
+    """Return when `rows` say that each application was last used, by its key."""
     if not witnesses_use(rows.model):
-        return
+        return {}
     if rows.model is get_access_token_model():
         rows = rows.exclude(scope=oauth2_settings.DCR_REGISTRATION_SCOPE)
     used = dict(rows.order_by().values_list("application").annotate(Max("created")))
     used.pop(None, None)
-    if used:
-        raise_marks(used, rows.db)
+    return used
 
 
 def raise_marks(used: dict[Any, datetime], using: str) -> None:
@@ -42,6 +46,8 @@ def raise_marks(used: dict[Any, datetime], using: str) -> None:
 
     It never lowers one: `mark_used` may have been faster.
     """
+    if not used:
+        return
     applications = get_application_model()._base_manager.using(using)
     marks = applications.filter(pk__in=used).order_by("pk").values_list("pk", "last_used")
     due = [pk for pk, mark in marks if mark is None or mark < used[pk] - USE_RESOLUTION]

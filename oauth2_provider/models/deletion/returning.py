@@ -35,8 +35,7 @@ def delete_remembering(rows: QuerySet[Any]) -> int | None:
     for key, at in gone:
         latest[key] = max(at, latest.get(key, at))
     latest.pop(None, None)
-    if latest:
-        raise_marks({key: _from_text(at, rows.db) for key, at in latest.items()}, rows.db)
+    raise_marks({key: _from_text(at, rows.db) for key, at in latest.items()}, rows.db)
     return len(gone)
 
 
