@@ -41,7 +41,6 @@ from .windows import WindowSizes
 logger = logging.getLogger(__name__)
 
 LOST = (OperationalError, InterfaceError)  # maybe a lost connection
-
 PATHS = {"set-based": "by set-based statements", "orm": "through the ORM, which is slower"}
 
 
@@ -182,8 +181,13 @@ class Runner:
             return self._is_held()
         return True
 
+    @property
+    def _is_urgent(self) -> bool:
+        """Whether no throttle is for it."""
+        return get_operation(self.run.operation).kind is OperationKind.SECURITY
+
     def _is_held(self) -> bool:
-        if get_operation(self.run.operation).kind is OperationKind.SECURITY:
+        if self._is_urgent:
             return False
         if self.slice.budget_seconds is None:
             return self._hold_by(find_switch_hold())
@@ -284,7 +288,7 @@ class Runner:
                 self._recover(error, attempt)
             else:
                 self.sizes.recover()
-                self.slice.rest(rest_seconds(seconds, self._using()))
+                self.slice.rest(rest_seconds(seconds, self._using(), is_urgent=self._is_urgent))
                 return
 
     def _traced_window(self) -> float:

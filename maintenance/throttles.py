@@ -46,15 +46,15 @@ def find_switch_hold() -> Hold | None:
     return Hold(seconds=SWITCH_SECONDS, reason=switch.hold_reason) if switch is not None else None
 
 
-def rest_seconds(worked_seconds: float, using: str) -> float:
-    """Return how long to rest after a window on `using`: NICE_RATIO times what it took, and half a lease at most.
+def rest_seconds(worked_seconds: float, using: str, *, is_urgent: bool = False) -> float:
+    """Return how long to rest after a window on `using`: NICE_RATIO times what it took, unless it `is_urgent`.
 
-    On SQLite at least as long as it took, up to WINDOW_REST_SECONDS_SQLITE. Its writers do not queue: who waits for the
-    lock looks again after a while, about as long as it has waited and up to 25 ms at first, and takes it where it is
-    free at that moment. Between windows without a rest it hardly ever is.
+    Half a lease at most. On SQLite even what is urgent rests as long as it took, up to WINDOW_REST_SECONDS_SQLITE. Its
+    writers do not queue: who waits for the lock looks again after a while, about as long as it has waited and up to
+    25 ms at first, and takes it where it is free at that moment. Between windows without a rest it hardly ever is.
     """
     longest = float(maintenance_settings.LEASE_SECONDS) / 2
-    rest = float(maintenance_settings.NICE_RATIO) * worked_seconds
+    rest = 0.0 if is_urgent else float(maintenance_settings.NICE_RATIO) * worked_seconds
     if connections[using].vendor == "sqlite":
         rest = max(rest, min(worked_seconds, float(maintenance_settings.WINDOW_REST_SECONDS_SQLITE)))
     return min(rest, longest)

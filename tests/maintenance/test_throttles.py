@@ -6,19 +6,22 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import override_settings
 
 from maintenance import runs
 from maintenance.models import Run, RunStatus, Trigger
 from maintenance.runner import Runner, run_here
+from maintenance.settings import DEFAULTS
 from maintenance.throttles import find_hold, is_over_time, parse_time_window, rest_seconds, seconds_until_open
 from oauth2_provider.models import AccessToken
 from tests.databases import EngineDatabase
-from tests.engines import on_every_engine, on_postgresql
+from tests.engines import on_every_engine, on_postgresql, on_servers
 from tests.plans import multiply
 
 
@@ -60,6 +63,7 @@ def test_what_is_no_time_window_is_refused(text: str) -> None:
 @override_settings(MAINTENANCE={"NICE_RATIO": 0.5})
 def test_the_nice_ratio_rests_in_proportion_to_the_work() -> None:
     assert rest_seconds(0.4, "default") == pytest.approx(0.2)
+    assert rest_seconds(0.4, "default", is_urgent=True) <= DEFAULTS["WINDOW_REST_SECONDS_SQLITE"]
 
 
 @override_settings(MAINTENANCE={"NICE_RATIO": 20, "LEASE_SECONDS": 60})
@@ -196,3 +200,21 @@ def test_a_security_operation_is_never_held(admin_user: Any) -> None:
     Runner(run.pk, budget_seconds=20).advance()
     run.refresh_from_db()
     assert run.status == RunStatus.SUCCEEDED
+
+
+@on_servers
+def test_a_revocation_does_not_rest(engine: EngineDatabase, make_tokens: Callable[..., Any]) -> None:
+    """A worker that rests looks again and again whether it must stop; here it then must."""
+    make_tokens(live=3)
+    user = get_user_model().objects.create_user("ann")
+    AccessToken.objects.update(user=user)
+    looks = count()
+    with override_settings(MAINTENANCE={"NICE_RATIO": 1e9, "LEASE_SECONDS": 1e6}):
+        run = run_here(
+            runs.request_run(
+                "revoke_user_tokens", {"user_id": user.pk}, trigger=Trigger.CODE, dispatch=False
+            ),
+            window_rows=1,
+            must_stop=lambda: next(looks) > 40,
+        )
+    assert (run.status, run.counts[AccessToken._meta.db_table]) == (RunStatus.SUCCEEDED, 3)
