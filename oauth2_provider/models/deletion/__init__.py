@@ -44,7 +44,7 @@ def delete_rows(
     have anything left, are not for here. `followers` are rows of the referring table that are over themselves: those
     that refer to a deleted row go with it, as clearing the reference first would be the dearer half. The use that
     `rows` witness is remembered (see `use`); `witnesses` are more rows of the same table, all of `rows` among them,
-    that are quicker to read: a stretch of the primary key.
+    that are quicker to read: a stretch of an index.
     """
     if slow_path_reasons(rows.model):
         return _delete_by_orm(rows)
