@@ -1,7 +1,7 @@
 """Windows over a big table along an index, so that a statement touches no more rows than it works on.
 
 A `Walk` orders rows by one or more columns, the last of them unique (the primary key alone, or `expires` and the
-primary key). A `Window` is a stretch of that order: above `after`, up to and with `upto`. Finding the next one
+primary key). A `Window` is a stretch of that order: after `after`, up to and with `upto`. Finding the next one
 reads its index entries only; there is no COUNT and no OFFSET over the table.
 """
 
@@ -34,7 +34,7 @@ LOST_RACES = {"40001", "40P01", "55P03", 1020, 1205, 1213}
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Rows above `after` (None: from the first) up to and with `upto`."""
+    """Rows that come after `after` (None: from the first) up to and with `upto`."""
 
     after: Key | None
     upto: Key
@@ -42,26 +42,30 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Walk:
-    """An order over the rows of `rows`, a queryset without ordering, by `fields` (names, the last one unique)."""
+    """An order over the rows of `rows`, a queryset without ordering, by `fields` (names, the last one unique).
+
+    The first row is the one with the lowest key, or where it `is_descending` with the highest.
+    """
 
     rows: QuerySet[Any]
     fields: tuple[str, ...] = ("pk",)
+    is_descending: bool = False
 
     @property
     def model(self) -> type[models.Model]:
         return self.rows.model
 
     def first(self) -> Key | None:
-        """Return the lowest key, or None where there is no row."""
-        return self.rows.order_by(*self.fields).values_list(*self.fields).first()
+        """Return the key of the first row, or None where there is no row."""
+        return self._in_order(self.rows).first()
 
     def last(self) -> Key | None:
-        """Return the highest key, or None where there is no row."""
-        return self.rows.order_by(*(f"-{name}" for name in self.fields)).values_list(*self.fields).first()
+        """Return the key of the last row, or None where there is no row."""
+        return self._in_order(self.rows).reverse().first()
 
     def next_window(self, *, after: Key | None, last: Key, size: int) -> Window | None:
-        """Return the next `size` rows above `after` and not beyond `last`; None when there are none left."""
-        rows = self.rows.filter(self._between(after, last)).order_by(*self.fields).values_list(*self.fields)
+        """Return the next `size` rows after `after` and not beyond `last`; None when there are none left."""
+        rows = self._in_order(self.rows.filter(self._between(after, last)))
         upto = rows[size - 1 : size].first() if size > 1 else rows.first()
         if upto is not None:
             return Window(after=after, upto=upto)
@@ -88,7 +92,7 @@ class Walk:
             return 0.0
 
     def cuts(self, first: Key, last: Key, parts: int) -> list[Key]:
-        """Return at most `parts - 1` keys, ascending, that cut the way from `first` to `last` into equal stretches.
+        """Return at most `parts - 1` keys, in order, that cut the way from `first` to `last` into equal stretches.
 
         Equal by value, not by rows; none where keys cannot be divided.
         """
@@ -98,9 +102,11 @@ class Walk:
         cuts: list[Key] = []
         for number in range(1, parts):
             bound = _as_value(low + (high - low) * number // parts, like=first[0])
-            below = self.rows.filter(**{f"{self.fields[0]}__lte": bound})
-            key = below.order_by(*(f"-{name}" for name in self.fields)).values_list(*self.fields).first()
-            if key is not None and key < last and (not cuts or key > cuts[-1]):
+            before = self.rows.filter(
+                **{f"{self.fields[0]}__{'gte' if self.is_descending else 'lte'}": bound}
+            )
+            key = self._in_order(before).reverse().first()
+            if key is not None and key not in (last, *cuts[-1:]):
                 cuts.append(key)
         return cuts
 
@@ -114,10 +120,15 @@ class Walk:
             model = model._meta.get_field(relation).related_model
         return model._meta.pk if name == "pk" else model._meta.get_field(name)
 
+    def _in_order(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        ordered = rows.order_by(*self.fields).values_list(*self.fields)
+        return ordered.reverse() if self.is_descending else ordered
+
     def _between(self, after: Key | None, upto: Key, *, prefix: str = "") -> Q:
-        condition = self._compare(upto, "lt", "lte", prefix=prefix)
+        before, beyond = ("gt", "lt") if self.is_descending else ("lt", "gt")
+        condition = self._compare(upto, before, f"{before}e", prefix=prefix)
         if after is not None:
-            condition &= self._compare(after, "gt", "gt", prefix=prefix)
+            condition &= self._compare(after, beyond, beyond, prefix=prefix)
         return condition
 
     def _compare(self, key: Key, lookup: str, last_lookup: str, *, prefix: str) -> Q:

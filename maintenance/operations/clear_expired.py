@@ -8,7 +8,12 @@ from typing import Any
 
 from oauth2_provider.batching import Walk, Window
 from oauth2_provider.models.deletion import slow_path_reasons
-from oauth2_provider.models.expiry import ExpiryStage, expiry_stages, refresh_tokens_kept_forever
+from oauth2_provider.models.expiry import (
+    ExpiryStage,
+    clear_out_stages,
+    expiry_stages,
+    refresh_tokens_kept_forever,
+)
 
 from .base import Job, Operation, Preview, Stage
 from .sampling import Selection
@@ -43,7 +48,7 @@ class ClearExpired(Operation):
     minimum_interval_seconds = 600.0
 
     def stages(self, job: Job) -> Sequence[Stage]:
-        return [ClearExpiredStage(stage) for stage in expiry_stages(job.cutoff)]
+        return [ClearExpiredStage(stage) for stage in clear_out_stages(job.cutoff)]
 
     def preview(self, job: Job) -> Preview:
         tally = Tally(job.budget)

@@ -11,9 +11,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from typing import Any
 
 from django.db import connections, models, router, transaction
@@ -56,6 +57,10 @@ class ExpiryStage:
     """Of the rows that refer to the expired ones, those that a later stage would remove."""
     lead: tuple[str, QuerySet[Any]] | None = None
     """A field that has an index, and the rows that it finds, where none is as narrow as the candidates."""
+    kinds: tuple[QuerySet[Any], ...] = ()
+    """The candidates of all kinds that go in one walk where they are most of the table, one of them this stage's."""
+    is_for_many: bool = True
+    """Whether that walk is this stage's; else it has nothing to do then."""
 
     @property
     def index(self) -> str:
@@ -79,15 +84,16 @@ class ExpiryStage:
         """Return the order in which to look for the rows; by default the one that reads less."""
         if self.is_sparse() if by_index is None else by_index:
             return Walk(rows=self.candidates, fields=self.order)
-        return Walk(rows=self.model._base_manager.using(self.expired.db).order_by())
+        rows = _rows(self.model) if self.is_for_many else self.expired.none()
+        return Walk(rows=rows, is_descending=bool(self.kinds))
 
     def is_sparse(self) -> bool:
         """Tell whether few enough rows may be expired that the index on what expires is the shorter way."""
         total = estimated_total(self.model, self.expired.db)
         if total is None:
             return True
-        share = int(SPARSE_SHARE * total)
-        return estimated_count(self.candidates, at_most=share + 1) <= share
+        share, candidates = int(SPARSE_SHARE * total), self.kinds or (self.candidates,)
+        return sum(estimated_count(rows, at_most=share + 1) for rows in candidates) <= share
 
     def delete_window(self, walk: Walk, window: Window) -> Counter[str]:
         """Delete the expired rows of `window` in one transaction; returns the rows that went, by table."""
@@ -125,6 +131,18 @@ def expiry_stages(now: datetime) -> list[ExpiryStage]:
     return [stage for stage in stages if stage is not None]
 
 
+def clear_out_stages(now: datetime) -> list[ExpiryStage]:
+    """Return the stages of `expiry_stages` as a clear-out goes through them: many refresh tokens go at once.
+
+    Where they are most of their table, one walk takes all kinds, the newest rows first: so again what came out of a
+    refresh token is held by nobody when its turn comes. Where they are few, each kind is found by its index.
+    """
+    stages = expiry_stages(now)
+    kinds = tuple(stage.candidates for stage in stages if stage.model is get_refresh_token_model())
+    apart = [replace(stage, kinds=kinds, is_for_many=False) if stage.is_held else stage for stage in stages]
+    return [_refresh_tokens(now, kinds), *apart]
+
+
 def clear_expired() -> dict[str, int]:
     """Delete what is expired, here and now, and return the rows that went by table.
 
@@ -160,7 +178,7 @@ def refresh_tokens_kept_forever() -> str | None:
 
 
 def _windows(now: datetime, size: int) -> Iterator[tuple[ExpiryStage, Walk, Window]]:
-    walks = [(stage, walk, walk.last()) for stage in expiry_stages(now) for walk in (stage.walk(),)]
+    walks = [(stage, walk, walk.last()) for stage in clear_out_stages(now) for walk in (stage.walk(),)]
     for stage, walk, last in walks:
         after = None
         while last is not None:
@@ -177,23 +195,60 @@ def _rows(model: Any) -> QuerySet[Any]:
 
 def idle_refresh_tokens(now: datetime) -> QuerySet[Any]:
     """Return live refresh tokens that nobody used for REFRESH_TOKEN_EXPIRE_SECONDS after their access token ended."""
-    expires_after = refresh_token_expire_timedelta()
-    rows = _unrevoked_refresh_tokens()
-    return rows.none() if expires_after is None else rows.filter(ended__lt=now - expires_after)
+    is_idle = _is_idle(now)
+    rows = _refresh_tokens_with_end()
+    return rows.none() if is_idle is None else rows.filter(is_idle)
 
 
 def usable_refresh_tokens(now: datetime) -> QuerySet[Any]:
     """Return refresh tokens that are neither revoked nor idle for too long."""
     expires_after = refresh_token_expire_timedelta()
-    rows = _unrevoked_refresh_tokens()
+    rows = _refresh_tokens_with_end().filter(revoked__isnull=True)
     if expires_after is None:
         return rows
     return rows.filter(Q(ended__isnull=True) | Q(ended__gte=now - expires_after))
 
 
-def _unrevoked_refresh_tokens() -> QuerySet[Any]:
+def _refresh_tokens_with_end() -> QuerySet[Any]:
+    """Return refresh tokens with `ended`, when the access token that they hold expires."""
     ends = _rows(get_access_token_model()).filter(pk=OuterRef("access_token")).values("expires")[:1]
-    return _rows(get_refresh_token_model()).filter(revoked__isnull=True).alias(ended=Subquery(ends))
+    return _rows(get_refresh_token_model()).alias(ended=Subquery(ends))
+
+
+def _is_idle(now: datetime) -> Q | None:
+    expires_after = refresh_token_expire_timedelta()
+    return None if expires_after is None else Q(revoked__isnull=True, ended__lt=now - expires_after)
+
+
+def _is_revoked(now: datetime) -> Q | None:
+    """Return the condition of tokens revoked long enough ago that no grace period and no replay check needs them.
+
+    Under REFRESH_TOKEN_REUSE_PROTECTION a revoked row is what reveals a replay (RFC 9700 section 4.14.2): it stays
+    for REFRESH_TOKEN_EXPIRE_SECONDS, or for good where that is not set.
+    """
+    kept_for: timedelta | None = timedelta(seconds=oauth2_settings.REFRESH_TOKEN_GRACE_PERIOD_SECONDS or 0)
+    if oauth2_settings.REFRESH_TOKEN_REUSE_PROTECTION:
+        kept_for = refresh_token_expire_timedelta()
+    return None if kept_for is None else Q(revoked__lt=now - kept_for)
+
+
+_IS_ORPHANED = Q(access_token__isnull=True, revoked__isnull=True)
+
+
+def _refresh_tokens(now: datetime, kinds: tuple[QuerySet[Any], ...]) -> ExpiryStage:
+    """Return the stage of all kinds at once, whose candidates are `kinds`."""
+    rows = _refresh_tokens_with_end()
+    conditions = [_is_revoked(now), _IS_ORPHANED, _is_idle(now)]
+    is_over = reduce(or_, (condition for condition in conditions if condition is not None))
+    return ExpiryStage(
+        name="refresh_tokens",
+        expired=rows.filter(is_over),
+        candidates=rows.none(),
+        order=("pk",),
+        is_held=True,
+        followers=_unheld_access_tokens(now),
+        kinds=kinds,
+    )
 
 
 def _idle_refresh_tokens(now: datetime) -> ExpiryStage | None:
@@ -212,17 +267,10 @@ def _idle_refresh_tokens(now: datetime) -> ExpiryStage | None:
 
 
 def _revoked_refresh_tokens(now: datetime) -> ExpiryStage | None:
-    """Refresh tokens revoked long enough ago that no grace period and no replay check needs them.
-
-    Under REFRESH_TOKEN_REUSE_PROTECTION a revoked row is what reveals a replay (RFC 9700 section 4.14.2): it stays
-    for REFRESH_TOKEN_EXPIRE_SECONDS, or for good where that is not set.
-    """
-    kept_for: timedelta | None = timedelta(seconds=oauth2_settings.REFRESH_TOKEN_GRACE_PERIOD_SECONDS or 0)
-    if oauth2_settings.REFRESH_TOKEN_REUSE_PROTECTION:
-        kept_for = refresh_token_expire_timedelta()
-    if kept_for is None:
+    is_revoked = _is_revoked(now)
+    if is_revoked is None:
         return None
-    rows = _rows(get_refresh_token_model()).filter(revoked__lt=now - kept_for)
+    rows = _rows(get_refresh_token_model()).filter(is_revoked)
     return ExpiryStage(
         name="revoked_refresh_tokens",
         expired=rows,
@@ -234,8 +282,7 @@ def _revoked_refresh_tokens(now: datetime) -> ExpiryStage | None:
 
 
 def _orphaned_refresh_tokens(now: datetime) -> ExpiryStage:
-    holding_none = _rows(get_refresh_token_model()).filter(access_token__isnull=True)
-    rows = holding_none.filter(revoked__isnull=True)
+    rows = _rows(get_refresh_token_model()).filter(_IS_ORPHANED)
     return ExpiryStage(
         name="orphaned_refresh_tokens",
         expired=rows,
@@ -243,7 +290,7 @@ def _orphaned_refresh_tokens(now: datetime) -> ExpiryStage:
         order=("pk",),
         is_held=True,
         followers=_unheld_access_tokens(now),
-        lead=("access_token", holding_none),
+        lead=("access_token", _rows(get_refresh_token_model()).filter(access_token__isnull=True)),
     )
 
 

@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from django.db import models
-from django.db.models import Case, F, Max, Q, QuerySet, Value, When
+from django.db.models import F, Func, Max, Q, QuerySet
 
+from ..batching import is_among
 from ..settings import oauth2_settings
 from .application import USE_RESOLUTION
 from .client_secret import ClientSecret
@@ -48,15 +49,31 @@ def raise_marks(used: dict[Any, datetime], using: str) -> None:
     """
     if not used:
         return
-    applications = get_application_model()._base_manager.using(using)
-    marks = applications.filter(pk__in=used).order_by("pk").values_list("pk", "last_used")
+    applications = get_application_model()._base_manager.using(using).order_by()
+    marks = applications.filter(is_among("pk", list(used))).values_list("pk", "last_used")
     due = [pk for pk, mark in marks if mark is None or mark < used[pk] - USE_RESOLUTION]
     if not due:
         return
-    raised = [
-        When(Q(last_used__isnull=True) | Q(last_used__lt=used[pk]), pk=pk, then=Value(used[pk])) for pk in due
-    ]
-    field = models.DateTimeField()
-    applications.filter(pk__in=due).update(
-        last_used=Case(*raised, default=F("last_used"), output_field=field)
-    )
+    used_at = _TimeOf(F("pk"), times={pk: used[pk] for pk in due})
+    is_behind = Q(last_used__isnull=True) | Q(last_used__lt=used_at)
+    applications.filter(is_behind, is_among("pk", due)).update(last_used=used_at)
+
+
+class _TimeOf(Func):
+    """The time that `times` has for a key. Conditions of Django's, one for each, would cost more than the windows."""
+
+    output_field = models.DateTimeField()
+
+    def __init__(self, key: Any, *, times: dict[Any, datetime]) -> None:
+        super().__init__(key)
+        self.times = times
+
+    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+        (key,) = self.get_source_expressions()
+        column, parameters = compiler.compile(key)
+        values = [
+            field.get_db_prep_value(value, connection)
+            for pair in self.times.items()
+            for field, value in zip((key.output_field, self.output_field), pair, strict=True)
+        ]
+        return f"CASE {column}{' WHEN %s THEN %s' * len(self.times)} END", [*parameters, *values]

@@ -24,7 +24,7 @@ from oauth2_provider.models import (
     RefreshToken,
     clear_expired,
 )
-from oauth2_provider.models.expiry import expiry_stages
+from oauth2_provider.models.expiry import clear_out_stages
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine
 
@@ -133,7 +133,7 @@ def stored() -> dict[str, set[int]]:
 
 def clear(now: datetime, *, size: int, by_index: bool) -> Counter[str]:
     counts: Counter[str] = Counter()
-    for stage in expiry_stages(now):
+    for stage in clear_out_stages(now):
         walk = stage.walk(by_index=by_index)
         after, last = None, walk.last()
         while last is not None and (window := walk.next_window(after=after, last=last, size=size)):
