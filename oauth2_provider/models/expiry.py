@@ -18,7 +18,8 @@ from operator import or_
 from typing import Any
 
 from django.db import connections, models, router, transaction
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from ..batching import IsAnyOf, Walk, Window, estimated_count, estimated_total, with_retries
@@ -206,7 +207,7 @@ def usable_refresh_tokens(now: datetime) -> QuerySet[Any]:
     rows = _refresh_tokens_with_end().filter(revoked__isnull=True)
     if expires_after is None:
         return rows
-    return rows.filter(Q(ended__isnull=True) | Q(ended__gte=now - expires_after))
+    return rows.alias(last_end=Coalesce("ended", Value(now))).filter(last_end__gte=now - expires_after)
 
 
 def _refresh_tokens_with_end() -> QuerySet[Any]:

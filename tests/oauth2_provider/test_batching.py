@@ -17,7 +17,7 @@ from oauth2_provider.batching import (
     some_of,
 )
 from oauth2_provider.models import Application
-from tests.databases import EngineDatabase
+from tests.databases import EngineDatabase, analyze
 from tests.engines import on_every_engine, on_servers
 from tests.oauth2_provider.credentials import make_client
 
@@ -121,9 +121,7 @@ def test_an_error_of_another_kind_is_raised_at_once(engine: EngineDatabase) -> N
 
 def make_applications(count: int) -> None:
     Application.objects.bulk_create(Application(client_id=f"client {number}") for number in range(count))
-    with connections["default"].cursor() as cursor:
-        table = "TABLE" if connections["default"].vendor == "mysql" else ""
-        cursor.execute(f"ANALYZE {table} {Application._meta.db_table}")
+    analyze(Application._meta.db_table)
 
 
 @on_every_engine

@@ -13,7 +13,7 @@ from django.utils import timezone
 from maintenance.operations import Job, Preview, get_operation
 from maintenance.operations.base import Inexact
 from oauth2_provider.models import AccessToken, Application, RefreshToken
-from tests.databases import EngineDatabase
+from tests.databases import EngineDatabase, analyze
 from tests.engines import on_every_engine, on_postgresql, on_servers
 from tests.oauth2_provider.credentials import make_client, make_user
 
@@ -44,14 +44,6 @@ def store(scopes: Sequence[str], **values: Any) -> list[AccessToken]:
     )
     analyze(TOKENS)
     return list(AccessToken.objects.order_by("pk")) if rows else []
-
-
-def analyze(table: str) -> None:
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":  # what is told only later would count as changed since
-            cursor.execute("SELECT pg_stat_force_next_flush()")
-        cursor.execute(f"ANALYZE {'TABLE ' if connection.vendor == 'mysql' else ''}{table}")
-        cursor.fetchall() if connection.vendor == "mysql" else None
 
 
 def preview(operation: str, **arguments: Any) -> Preview:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.db.models.signals import post_delete
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,7 +28,8 @@ from oauth2_provider.models import (
     clear_expired,
 )
 from oauth2_provider.models.expiry import clear_out_stages
-from tests.databases import EngineDatabase
+from oauth2_provider.models.use import raise_marks
+from tests.databases import EngineDatabase, analyze
 from tests.engines import on_every_engine
 
 AGES = [timedelta(days=-10), timedelta(days=-2), timedelta(seconds=-1), timedelta(hours=1), timedelta(days=5)]
@@ -159,6 +163,65 @@ def test_the_rows_that_go_are_those_of_the_plain_definition(
     assert counts == Counter(gone)
 
 
+def stages_with_rows(now: datetime) -> list[str]:
+    """Return the names of the stages that have something to walk."""
+    return [stage.name for stage in clear_out_stages(now) if stage.walk().first() is not None]
+
+
+def make_refresh_tokens(count: int, **values: Any) -> list[RefreshToken]:
+    user = get_user_model().objects.get_or_create(username="someone")[0]
+    application = Application.objects.get_or_create(client_id="client", defaults={"user": user})[0]
+    return [
+        RefreshToken.objects.create(
+            token=secrets.token_urlsafe(), user=user, application=application, **values
+        )
+        for _ in range(count)
+    ]
+
+
+@on_every_engine
+@override_settings(OAUTH2_PROVIDER={"REFRESH_TOKEN_EXPIRE_SECONDS": 3600})
+def test_many_refresh_tokens_go_in_one_walk_and_few_by_their_index(engine: EngineDatabase) -> None:
+    now = timezone.now()
+    make_refresh_tokens(3, revoked=now - timedelta(days=1))
+    make_refresh_tokens(3)
+    analyze(*(model._meta.db_table for model in MODELS))
+    assert stages_with_rows(now) == ["refresh_tokens"]
+    live = AccessToken.objects.bulk_create(
+        AccessToken(token=f"{number}", expires=now + timedelta(hours=1)) for number in range(60)
+    )
+    for access_token in live:
+        make_refresh_tokens(1, access_token=access_token)
+    analyze(*(model._meta.db_table for model in MODELS))
+    assert stages_with_rows(now) == ["revoked_refresh_tokens", "orphaned_refresh_tokens"]
+
+
+@on_every_engine
+@override_settings(OAUTH2_PROVIDER={"REFRESH_TOKEN_EXPIRE_SECONDS": 3600})
+def test_the_newest_refresh_token_goes_first_so_that_nothing_has_to_forget_where_it_came_from(
+    engine: EngineDatabase,
+) -> None:
+    now = timezone.now()
+    (rotated,) = make_refresh_tokens(1, revoked=now - timedelta(days=1))
+    came_of_it = AccessToken.objects.create(
+        token="access", expires=now - timedelta(days=1), source_refresh_token=rotated
+    )
+    make_refresh_tokens(1, access_token=came_of_it)
+    stage = clear_out_stages(now)[0]
+    walk = stage.walk(by_index=False)
+    last = walk.last()
+    assert last is not None
+    newest = walk.next_window(after=None, last=last, size=1)
+    assert newest is not None
+    assert +stage.delete_window(walk, newest) == {"oauth2_provider_refreshtoken": 1}
+    oldest = walk.next_window(after=newest.upto, last=last, size=1)
+    assert oldest is not None
+    assert +stage.delete_window(walk, oldest) == {
+        "oauth2_provider_refreshtoken": 1,
+        "oauth2_provider_accesstoken": 1,
+    }
+
+
 @on_every_engine
 def test_clear_expired_counts_what_went_by_table_and_keeps_the_rest(engine: EngineDatabase) -> None:
     now = timezone.now()
@@ -191,6 +254,24 @@ def test_what_is_deleted_leaves_its_time_in_the_applications_last_used(engine: E
     assert used.last_used is not None
     assert abs(used.last_used - (now - timedelta(days=3))) < timedelta(seconds=1)
     assert registered.last_used is None
+
+
+@on_every_engine
+def test_the_marks_of_many_applications_are_raised_by_one_statement_and_never_lowered(
+    engine: EngineDatabase,
+) -> None:
+    now = timezone.now()
+    made = Application.objects.bulk_create(Application(client_id=f"client {n}") for n in range(30))
+    Application.objects.filter(pk=made[0].pk).update(last_used=now)
+    used = {
+        application.pk: now - timedelta(days=number + 1, microseconds=number)
+        for number, application in enumerate(made)
+    }
+    with CaptureQueriesContext(connection) as queries:
+        raise_marks(used, "default")
+    assert len(queries) == 2
+    marks = dict(Application.objects.values_list("pk", "last_used"))
+    assert marks == {**used, made[0].pk: now}
 
 
 @pytest.mark.django_db
