@@ -76,6 +76,7 @@ BESIDE = (
     _beside(OURS, "ours", beside="run"),
     _beside("nice ratio 1", "ours", beside="run", nice=1),
 )
+BY_HAND_BESIDE = _beside("by hand, resting alike", "ours", beside="by_hand", by="pk", nice=1)
 
 CASES = {
     "clear_expired": Case(
@@ -123,7 +124,7 @@ CASES = {
     "latency": Case(
         title="issuing 20 tokens a second while it clears: 99th percentile",
         mix="full",
-        contenders=BESIDE,
+        contenders=(*BESIDE, BY_HAND_BESIDE),
         provider=CLEARING,
         unit="ms",
     ),

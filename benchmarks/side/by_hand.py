@@ -1,10 +1,11 @@
 """The clear-out as one would write it in SQL for this data alone: windows by primary key, or by what expires.
 
-Options: `window` in rows; `by` is "pk" or "expires".
+Options: `window` in rows; `by` is "pk" or "expires"; `nice`, seconds of rest for each second of work.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -64,13 +65,14 @@ def id_lists(table: str, column: str, condition: str, size: int) -> Iterator[str
             yield f"id = ANY (ARRAY{ids}::bigint[])"
 
 
-def clear(stage: tuple[str, str, str], size: int, *, by_index: bool) -> int:
+def clear(stage: tuple[str, str, str], size: int, *, by_index: bool, nice: float) -> int:
     name, column, condition = stage
     table = f"oauth2_provider_{name}"
     windows = id_lists(table, column, condition, size) if by_index else pk_windows(table, size)
     count = 0
     with connection.cursor() as cursor:
         for window in windows:
+            began = time.monotonic()
             delete = f"DELETE FROM {table} t WHERE {window} AND {condition}"
             if name == "refreshtoken":
                 cursor.execute(UNHOOK.format(delete=delete))
@@ -78,14 +80,16 @@ def clear(stage: tuple[str, str, str], size: int, *, by_index: bool) -> int:
             else:
                 cursor.execute(delete)
                 count += cursor.rowcount
+            time.sleep(nice * (time.monotonic() - began))
     return count
 
 
 def work() -> dict[str, int]:
     chosen = options()
+    by_index, nice = chosen["by"] == "expires", chosen.get("nice", 0.0)
     counts: Counter[str] = Counter()
     for stage in STAGES:
-        counts[stage[0]] += clear(stage, chosen["window"], by_index=chosen["by"] == "expires")
+        counts[stage[0]] += clear(stage, chosen["window"], by_index=by_index, nice=nice)
     return dict(counts)
 
 
