@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial, reduce
@@ -21,6 +21,7 @@ from django.db import connections, models, router, transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from ..batching import IsAnyOf, Walk, Window, estimated_count, estimated_total, with_retries
 from ..settings import oauth2_settings
@@ -37,6 +38,23 @@ from .registry import (
 
 SPARSE_SHARE = 0.25
 """Below this share of a table, its expired rows are found by the index on what expires, else by primary key."""
+
+
+class Kinds:
+    """Kinds of expired rows of one table, by the `candidates` of each."""
+
+    def __init__(self, model: type[models.Model], candidates: Sequence[QuerySet[Any]]) -> None:
+        self.model = model
+        self.candidates = candidates
+
+    @cached_property
+    def are_few(self) -> bool:
+        """Whether each is better found by its index; asked once, for all stages that must agree on it."""
+        total = estimated_total(self.model, self.candidates[0].db)
+        if total is None:
+            return True
+        share = int(SPARSE_SHARE * total)
+        return sum(estimated_count(rows, at_most=share + 1) for rows in self.candidates) <= share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +76,8 @@ class ExpiryStage:
     """Of the rows that refer to the expired ones, those that a later stage would remove."""
     lead: tuple[str, QuerySet[Any]] | None = None
     """A field that has an index, and the rows that it finds, where none is as narrow as the candidates."""
-    kinds: tuple[QuerySet[Any], ...] = ()
-    """The candidates of all kinds that go in one walk where they are most of the table, one of them this stage's."""
+    kinds: Kinds | None = None
+    """All kinds that go in one walk where they are most of the table, this stage's among them."""
     is_for_many: bool = True
     """Whether that walk is this stage's; else it has nothing to do then."""
 
@@ -86,15 +104,11 @@ class ExpiryStage:
         if self.is_sparse() if by_index is None else by_index:
             return Walk(rows=self.candidates, fields=self.order)
         rows = _rows(self.model) if self.is_for_many else self.expired.none()
-        return Walk(rows=rows, is_descending=bool(self.kinds))
+        return Walk(rows=rows, is_descending=self.kinds is not None)
 
     def is_sparse(self) -> bool:
         """Tell whether few enough rows may be expired that the index on what expires is the shorter way."""
-        total = estimated_total(self.model, self.expired.db)
-        if total is None:
-            return True
-        share, candidates = int(SPARSE_SHARE * total), self.kinds or (self.candidates,)
-        return sum(estimated_count(rows, at_most=share + 1) for rows in candidates) <= share
+        return (self.kinds or Kinds(self.model, [self.candidates])).are_few
 
     def delete_window(self, walk: Walk, window: Window) -> Counter[str]:
         """Delete the expired rows of `window` in one transaction; returns the rows that went, by table."""
@@ -139,8 +153,11 @@ def clear_out_stages(now: datetime) -> list[ExpiryStage]:
     refresh token is held by nobody when its turn comes. Where they are few, each kind is found by its index.
     """
     stages = expiry_stages(now)
-    kinds = tuple(stage.candidates for stage in stages if stage.model is get_refresh_token_model())
-    apart = [replace(stage, kinds=kinds, is_for_many=False) if stage.is_held else stage for stage in stages]
+    model = get_refresh_token_model()
+    kinds = Kinds(model, [stage.candidates for stage in stages if stage.model is model])
+    apart = [
+        replace(stage, kinds=kinds, is_for_many=False) if stage.model is model else stage for stage in stages
+    ]
     return [_refresh_tokens(now, kinds), *apart]
 
 
@@ -236,14 +253,14 @@ def _is_revoked(now: datetime) -> Q | None:
 _IS_ORPHANED = Q(access_token__isnull=True, revoked__isnull=True)
 
 
-def _refresh_tokens(now: datetime, kinds: tuple[QuerySet[Any], ...]) -> ExpiryStage:
-    """Return the stage of all kinds at once, whose candidates are `kinds`."""
+def _refresh_tokens(now: datetime, kinds: Kinds) -> ExpiryStage:
+    """Return the stage of all kinds at once; by its name, as it is another one where a setting adds a kind."""
     rows = _refresh_tokens_with_end()
-    conditions = [_is_revoked(now), _IS_ORPHANED, _is_idle(now)]
-    is_over = reduce(or_, (condition for condition in conditions if condition is not None))
+    conditions = {"revoked": _is_revoked(now), "orphaned": _IS_ORPHANED, "idle": _is_idle(now)}
+    known = {kind: condition for kind, condition in conditions.items() if condition is not None}
     return ExpiryStage(
-        name="refresh_tokens",
-        expired=rows.filter(is_over),
+        name=f"{'_and_'.join(known)}_refresh_tokens",
+        expired=rows.filter(reduce(or_, known.values())),
         candidates=rows.none(),
         order=("pk",),
         is_held=True,
