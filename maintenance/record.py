@@ -17,6 +17,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from oauth2_provider.models.lookup import find
+
 from .database import close_unusable
 from .dispatch import send
 from .exceptions import FencedOut, TransitionRefused
@@ -68,7 +70,9 @@ class RunRecord:
 
     def reload(self) -> None:
         """Read the row anew."""
-        run = Run.objects.using(self.alias).get(pk=self.run.pk)
+        run = find(Run.objects.db_manager(self.alias), pk=self.run.pk)
+        if run is None:
+            raise Run.DoesNotExist
         if run.fence != self.run.fence:
             raise FencedOut
         self.run = run

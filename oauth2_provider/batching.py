@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from django.db import IntegrityError, InterfaceError, OperationalError, connections, models, transaction
 from django.db.models import F, Lookup, Q, QuerySet, Subquery
 from django.db.models import sql as orm_sql
+from django.db.models.functions import Coalesce
 
 T = TypeVar("T")
 Key = tuple[Any, ...]
@@ -44,12 +45,14 @@ class Window:
 class Walk:
     """An order over the rows of `rows`, a queryset without ordering, by `fields` (names, the last one unique).
 
-    The first row is the one with the lowest key, or where it `is_descending` with the highest.
+    The first row is the one with the lowest key, or where it `is_descending` with the highest. `is_scattered` says that
+    `rows` are found by another index than that of the order: where there are none, the table is not read to know.
     """
 
     rows: QuerySet[Any]
     fields: tuple[str, ...] = ("pk",)
     is_descending: bool = False
+    is_scattered: bool = False
 
     @property
     def model(self) -> type[models.Model]:
@@ -57,11 +60,11 @@ class Walk:
 
     def first(self) -> Key | None:
         """Return the key of the first row, or None where there is no row."""
-        return self._in_order(self.rows).first()
+        return self._in_order(self.rows, sorted_by=self._sorting).first()
 
     def last(self) -> Key | None:
         """Return the key of the last row, or None where there is no row."""
-        return self._in_order(self.rows).reverse().first()
+        return self._in_order(self.rows, sorted_by=self._sorting).reverse().first()
 
     def next_window(self, *, after: Key | None, last: Key, size: int) -> Window | None:
         """Return the next `size` rows after `after` and not beyond `last`; None when there are none left."""
@@ -120,9 +123,14 @@ class Walk:
             model = model._meta.get_field(relation).related_model
         return model._meta.pk if name == "pk" else model._meta.get_field(name)
 
-    def _in_order(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        ordered = rows.order_by(*self.fields).values_list(*self.fields)
+    def _in_order(self, rows: QuerySet[Any], *, sorted_by: Sequence[Any] = ()) -> QuerySet[Any]:
+        ordered = rows.order_by(*(sorted_by or self.fields)).values_list(*self.fields)
         return ordered.reverse() if self.is_descending else ordered
+
+    @property
+    def _sorting(self) -> list[Any]:
+        """Return what sorts scattered rows: the fields as expressions, for which no planner takes their index."""
+        return [Coalesce(name, name).asc() for name in self.fields] if self.is_scattered else []
 
     def _between(self, after: Key | None, upto: Key, *, prefix: str = "") -> Q:
         before, beyond = ("gt", "lt") if self.is_descending else ("lt", "gt")

@@ -7,6 +7,8 @@ from typing import Any
 from django.db import models, router
 from django.utils.translation import gettext_lazy as _
 
+from oauth2_provider.models.lookup import find
+
 HOLD_WORDS = "all hygiene work is held by"
 """How the reason begins that a run gives while the switch holds it."""
 
@@ -32,8 +34,8 @@ class MaintenanceSwitch(models.Model):
     @classmethod
     def find_hold(cls) -> MaintenanceSwitch | None:
         """Return the switch while it holds hygiene work, else None."""
-        rows = cls.objects.using(router.db_for_write(cls))
-        return rows.filter(pk=cls.ONLY, is_held=True).first()
+        switch = find(cls.objects.db_manager(router.db_for_write(cls)), pk=cls.ONLY)
+        return switch if switch is not None and switch.is_held else None
 
     @classmethod
     def last_turn(cls) -> MaintenanceSwitch:

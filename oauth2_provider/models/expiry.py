@@ -102,7 +102,7 @@ class ExpiryStage:
     def walk(self, *, by_index: bool | None = None) -> Walk:
         """Return the order in which to look for the rows; by default the one that reads less."""
         if self.is_sparse() if by_index is None else by_index:
-            return Walk(rows=self.candidates, fields=self.order)
+            return Walk(rows=self.candidates, fields=self.order, is_scattered=self.lead is not None)
         rows = _rows(self.model) if self.is_for_many else self.expired.none()
         return Walk(rows=rows, is_descending=self.kinds is not None)
 

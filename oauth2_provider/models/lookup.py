@@ -13,11 +13,9 @@ from django.db import connections, models
 from django.db.models.manager import BaseManager
 from django.db.models.query import get_related_populators
 
-PLACEHOLDER = "the value to look up"
 
-
-def find(manager: Any, *, related: Sequence[str] = (), **column: str) -> Any:
-    """Return the row of `manager` whose unique text `column` has a value, with its `related` rows; None: none has.
+def find(manager: Any, *, related: Sequence[str] = (), **column: Any) -> Any:
+    """Return the row of `manager` whose unique `column` has a value, with its `related` rows; None: none has.
 
     One SELECT. A manager that narrows its rows is asked the ordinary way: what it would say may change.
     """
@@ -28,7 +26,7 @@ def find(manager: Any, *, related: Sequence[str] = (), **column: str) -> Any:
     kept = vars(connection).setdefault("_oauth2_provider_lookups", {})  # lives and dies with the connection
     key = (manager.model, name, tuple(related))
     if key not in kept:
-        kept[key] = _Lookup(_rows(manager, related), name)
+        kept[key] = _Lookup(_rows(manager, related), name, value)
     return kept[key].fetch(value)
 
 
@@ -45,15 +43,14 @@ def _is_plain(manager: Any) -> bool:
 
 
 class _Lookup:
-    """A compiled SELECT with one open parameter."""
+    """A compiled SELECT whose one parameter is the value of the field `name`; `example` is one that it may have."""
 
-    def __init__(self, rows: models.QuerySet[Any], name: str) -> None:
+    def __init__(self, rows: models.QuerySet[Any], name: str, example: Any) -> None:
         self.using = rows.db
-        query = rows.filter(**{name: PLACEHOLDER}).query
+        self.field: Any = rows.model._meta.pk if name == "pk" else rows.model._meta.get_field(name)
+        query = rows.filter(**{name: example}).query
         self.compiler = query.get_compiler(self.using)
-        self.sql, parameters = self.compiler.as_sql()
-        self.parameters = list(parameters)
-        self.position = self.parameters.index(PLACEHOLDER)
+        self.sql, (_,) = self.compiler.as_sql()
         select: list[Any] = self.compiler.select
         self.converters = self.compiler.get_converters([column for column, *_ in select])
         info: Any = self.compiler.klass_info
@@ -63,11 +60,10 @@ class _Lookup:
         self.model = info["model"]
         self.populators = get_related_populators(info, select, self.using)  # type: ignore[call-arg] # of Django 6.1
 
-    def fetch(self, value: str) -> Any:
-        parameters = [*self.parameters]
-        parameters[self.position] = value
-        with self.compiler.connection.cursor() as cursor:
-            cursor.execute(self.sql, parameters)
+    def fetch(self, value: Any) -> Any:
+        connection = self.compiler.connection
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, [self.field.get_db_prep_value(value, connection)])
             row = cursor.fetchone()
         if row is None:
             return None

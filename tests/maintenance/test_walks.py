@@ -26,12 +26,15 @@ from tests.engines import on_every_engine
 @on_every_engine
 @pytest.mark.parametrize("fields", [("pk",), ("created", "pk"), ("operation", "pk")])
 @pytest.mark.parametrize("is_descending", [False, True])
+@pytest.mark.parametrize("is_scattered", [False, True])
 def test_windows_over_uuid_keys_cover_each_row_once(
-    engine: EngineDatabase, fields: tuple[str, ...], is_descending: bool
+    engine: EngineDatabase, fields: tuple[str, ...], is_descending: bool, is_scattered: bool
 ) -> None:
     made = {Run.objects.create(operation=f"o{n % 3}", trigger=Trigger.CODE).pk for n in range(23)}
     assert all(isinstance(pk, uuid.UUID) for pk in made)
-    walk = Walk(rows=Run.objects.order_by(), fields=fields, is_descending=is_descending)
+    walk = Walk(
+        rows=Run.objects.order_by(), fields=fields, is_descending=is_descending, is_scattered=is_scattered
+    )
     seen: list[Any] = []
     after, last = None, walk.last()
     assert last is not None

@@ -30,7 +30,8 @@ from oauth2_provider.models import (
 from oauth2_provider.models.expiry import clear_out_stages
 from oauth2_provider.models.use import raise_marks
 from tests.databases import EngineDatabase, analyze
-from tests.engines import on_every_engine
+from tests.engines import on_every_engine, on_postgresql
+from tests.plans import fill, nodes, plan_of, rows_read, selects
 
 AGES = [timedelta(days=-10), timedelta(days=-2), timedelta(seconds=-1), timedelta(hours=1), timedelta(days=5)]
 MODELS = [RefreshToken, AccessToken, IDToken, Grant, DeviceGrant, PushedAuthorizationRequest]
@@ -55,7 +56,7 @@ provider_settings = st.fixed_dictionaries(
 )
 
 
-def fill(now: datetime, data: dict[str, Any]) -> None:
+def store(now: datetime, data: dict[str, Any]) -> None:
     """Store what hypothesis drew; a second reference to the same row is dropped (they are one to one)."""
     user = get_user_model().objects.create(username="someone")
     application = Application.objects.create(client_id="client", client_secret="", user=user)
@@ -154,7 +155,7 @@ def test_the_rows_that_go_are_those_of_the_plain_definition(
 ) -> None:
     engine.empty()
     now = timezone.now()
-    fill(now, data)
+    store(now, data)
     with override_settings(OAUTH2_PROVIDER=options):
         before, expected = stored(), survivors(now, options)
         counts = clear(now, size=size, by_index=by_index)
@@ -220,6 +221,19 @@ def test_the_newest_refresh_token_goes_first_so_that_nothing_has_to_forget_where
         "oauth2_provider_refreshtoken": 1,
         "oauth2_provider_accesstoken": 1,
     }
+
+
+@on_postgresql
+def test_where_no_refresh_token_is_orphaned_the_table_is_not_read_to_know(engine: EngineDatabase) -> None:
+    """Those that rotation left without an access token are revoked: of both, each alone, there are many."""
+    fill(application=Application.objects.create(client_id="client").pk, rows=20_000)
+    RefreshToken.objects.filter(revoked__isnull=False, pk__lte=2_000).update(access_token=None)
+    analyze(RefreshToken._meta.db_table)
+    stages = {stage.name: stage for stage in clear_out_stages(timezone.now())}
+    with CaptureQueriesContext(connection) as queries:
+        assert stages["orphaned_refresh_tokens"].walk(by_index=True).last() is None
+    (statement,) = selects(queries)
+    assert max(map(rows_read, nodes(plan_of(statement, is_run=True)))) <= 2_000
 
 
 @on_every_engine

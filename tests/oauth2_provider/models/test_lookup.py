@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
 
-from oauth2_provider.models import AccessToken, Application, RefreshToken, token_checksum
+from oauth2_provider.models import (
+    AccessToken,
+    Application,
+    IDToken,
+    PushedAuthorizationRequest,
+    RefreshToken,
+    token_checksum,
+)
 from oauth2_provider.models.lookup import find
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine
@@ -57,6 +65,20 @@ def test_what_is_not_there_is_none(engine: EngineDatabase) -> None:
     make_client("somebody")
     assert find(Application._default_manager, client_id="nobody") is None
     assert find(Application._default_manager, client_id="somebody").client_id == "somebody"
+
+
+@on_every_engine
+def test_a_key_is_looked_up_whatever_its_kind(engine: EngineDatabase) -> None:
+    application = make_client("client")
+    pushed = PushedAuthorizationRequest.objects.create(
+        request_uri="urn:one", client_id="client", expires="2100-01-01T00:00Z"
+    )
+    id_token = IDToken.objects.create(expires="2100-01-01T00:00Z", application=application)
+    for _ in range(2):
+        assert find(Application._default_manager, pk=application.pk) == application
+        assert find(IDToken._base_manager, jti=id_token.jti) == id_token
+        assert find(PushedAuthorizationRequest._base_manager, pk=pushed.pk) == pushed
+        assert find(IDToken._base_manager, jti=uuid4()) is None
 
 
 @on_every_engine
