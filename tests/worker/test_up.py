@@ -84,6 +84,18 @@ def test_it_comes_up_with_sample_data_and_leaves_nothing_behind(
     wait_until(lambda: processes_in(checkout) == [], seconds=10, what="no process left")
 
 
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for leftover processes in /proc")
+def test_ctrl_c_while_the_sample_data_are_made_ends_it_without_a_traceback(
+    up: tuple[subprocess.Popen[str], int, Path], checkout: Path
+) -> None:
+    process, _, log = up
+    wait_until(lambda: "Stop with Ctrl-C." in log.read_text(), what="the beginning of the sample data")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 128 + signal.SIGINT
+    assert "Traceback" not in log.read_text()
+    wait_until(lambda: processes_in(checkout) == [], seconds=10, what="no process left")
+
+
 def test_a_taken_port_is_said() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

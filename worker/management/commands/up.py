@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -23,12 +24,13 @@ class Command(BaseCommand):
         try:
             standalone = Standalone(port=port)
             standalone.release()
+            self._say(port)
+            if demo:
+                self._create_demo()
         except CannotStart as reason:
             raise CommandError(str(reason)) from reason
-        self._say(port)
-        if demo:
-            self._create_demo()
-        self.stdout.flush()
+        except KeyboardInterrupt:
+            raise SystemExit(128 + signal.SIGINT) from None
         raise SystemExit(standalone.run())
 
     def _say(self, port: int) -> None:
@@ -37,6 +39,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Maintenance:   {home}/admin/maintenance/run/")
         self.stdout.write(f"Token request: {home}/o/token/    Authorization: {home}/o/authorize/")
         self.stdout.write("Stop with Ctrl-C.")
+        self.stdout.flush()
 
     def _create_demo(self) -> None:
         from ...demo import create_demo
@@ -45,3 +48,4 @@ class Command(BaseCommand):
         self.stdout.write(f"Log in as:     {demo.admin} / {demo.password}")
         self.stdout.write(f"Client:        {demo.client_id} / {demo.client_secret}")
         self.stdout.write(f"Sample data:   {demo.tokens} tokens")
+        self.stdout.flush()
