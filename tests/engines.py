@@ -11,6 +11,7 @@ from tests.databases import ENGINES, EngineDatabase, standing_in
 
 on_every_engine = pytest.mark.parametrize("engine", ENGINES, indirect=True)
 on_servers = pytest.mark.parametrize("engine", ["postgresql", "mariadb"], indirect=True)
+on_sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
 
 

@@ -34,7 +34,7 @@ from maintenance.operations import Job, get_operation
 from maintenance.operations.base import Inexact
 from maintenance.runner import run_here
 from tests.databases import EngineDatabase
-from tests.engines import on_every_engine, on_postgresql
+from tests.engines import on_every_engine, on_postgresql, on_sqlite
 
 
 def store_run(status: RunStatus, *, days: float, parent: Run | None = None) -> Run:
@@ -119,9 +119,9 @@ def test_the_preview_counts_all_that_a_run_removes(engine: EngineDatabase) -> No
     assert run.total_counts == before.counts
 
 
-@pytest.mark.django_db
+@on_sqlite
 def test_counting_what_would_be_purged_stops_at_preview_rows(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
+    engine: EngineDatabase, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old_runs(3)
     settings.MAINTENANCE = {"PREVIEW_ROWS": 4}
@@ -157,9 +157,9 @@ def test_of_more_runs_than_a_preview_looks_into_the_rest_is_reckoned(monkeypatch
     assert found.counted[EVENTS] == 4
 
 
-@pytest.mark.django_db
+@on_sqlite
 def test_chunks_of_runs_are_counted_until_preview_rows(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
+    engine: EngineDatabase, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old_runs(3)
     monkeypatch.setattr("oauth2_provider.batching.KEYS_AT_MOST", 2)

@@ -18,7 +18,7 @@ from maintenance.operations.tally import Tally
 from maintenance.previews import preview_of
 from oauth2_provider.models import AccessToken
 from tests.databases import EngineDatabase
-from tests.engines import on_every_engine
+from tests.engines import on_every_engine, on_sqlite
 
 SLOW = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
@@ -103,8 +103,11 @@ def test_what_takes_too_long_to_look_at_is_guessed_and_the_rest_is_looked_at(
     assert preview.inexact["slow"] is (Inexact.AT_LEAST if connection.vendor == "sqlite" else Inexact.ABOUT)
 
 
-@pytest.mark.django_db
-def test_counting_stops_at_preview_rows_and_says_so(make_tokens: Callable[..., Any], settings: Any) -> None:
+@on_sqlite
+def test_counting_stops_at_preview_rows_and_says_so(
+    engine: EngineDatabase, make_tokens: Callable[..., Any], settings: Any
+) -> None:
+    """Where no planner has a figure."""
     make_tokens(expired=12)
     settings.MAINTENANCE = {"PREVIEW_ROWS": 10}
     preview = get_operation("clear_expired").preview(Job(arguments={}, cutoff=timezone.now()))
@@ -116,8 +119,10 @@ def test_counting_stops_at_preview_rows_and_says_so(make_tokens: Callable[..., A
     assert preview.oldest is not None
 
 
-@pytest.mark.django_db
-def test_a_dry_run_may_look_further_than_a_page(make_tokens: Callable[..., Any], settings: Any) -> None:
+@on_sqlite
+def test_a_dry_run_may_look_further_than_a_page(
+    engine: EngineDatabase, make_tokens: Callable[..., Any], settings: Any
+) -> None:
     make_tokens(expired=12)
     settings.MAINTENANCE = {"PREVIEW_ROWS": 10, "DRY_RUN_ROWS": 20}
     kind = get_operation("clear_expired")
