@@ -182,7 +182,10 @@ CASES = {
     "clean_up_applications": Case(
         title="removing the unused half of the applications, a hundred tokens each; peer: a loop over delete()",
         mix="applications",
-        contenders=_by_set("clean_up_applications"),
+        contenders=(
+            *_by_set("clean_up_applications"),
+            _clear("clean_up_applications_by_hand", "by hand, with an archive", with_archive=True),
+        ),
         provider=CLEARING,
     ),
     "client_credentials": Case(
