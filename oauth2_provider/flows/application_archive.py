@@ -57,7 +57,10 @@ def _without_plain_secret(application: Any) -> Any:
 
 
 def _as_values(rows: Sequence[Any], **options: Any) -> list[dict[str, Any]]:
-    return list(json.loads(serializers.serialize("json", rows, cls=_ExactEncoder, **options)))
+    values = serializers.serialize("python", rows, **options)
+    return list(
+        json.loads(json.dumps(values, cls=_ExactEncoder))
+    )  # at once: as "json" it goes row by row, slowly
 
 
 def restore(document: list[dict[str, Any]]) -> Any:

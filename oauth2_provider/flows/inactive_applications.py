@@ -28,8 +28,10 @@ from ..models import (
     get_refresh_token_model,
 )
 from ..models.deletion import delete_rows, slow_path_reasons
-from ..models.expiry import idle_refresh_tokens, unheld, usable_refresh_tokens
+from ..models.expiry import idle_refresh_tokens, is_usable, refresh_tokens_with_end, unheld
 from ..settings import oauth2_settings
+
+OF_APPLICATION = Q(application=OuterRef("pk"))
 
 
 class InactiveKind(models.TextChoices):
@@ -109,8 +111,9 @@ def judge(rule: InactivityRule, keys: Iterable[Any]) -> list[Verdict]:
     applications = candidates(rule).filter(is_among("pk", list(keys))).order_by("pk")
     looked_at = list(applications.annotate(**_evidence(rule)))
     protected = rule.protected_among([application.client_id for application in looked_at])
+    uses = _uses(rule, [application.pk for application in looked_at if application.is_in_use])
     return [
-        _verdict(rule, application, is_protected=application.client_id in protected)
+        _verdict(rule, application, uses.get(application.pk), is_protected=application.client_id in protected)
         for application in looked_at
     ]
 
@@ -127,11 +130,12 @@ def delete_dead_rows(
     kinds = _dead_rows(rule, unused)
     counts: Counter[str] = Counter()
     while kind < len(kinds) and (left := size - counts.total()) > 0:
-        rows, followers = kinds[kind]
-        some = some_of(rows, left, by="application")
-        removed = delete_rows(some, is_held=followers is not None, followers=followers)
+        dead = kinds[kind]
+        some = some_of(dead.rows, left, by="application", among=dead.among)
+        removed = delete_rows(some, is_held=dead.followers is not None, followers=dead.followers)
         counts += removed
-        if removed[rows.model._meta.db_table] < left:
+        gone = removed[dead.rows.model._meta.db_table]
+        if gone < left and (dead.among is None or not gone):
             kind += 1
     return counts, kind if kind < len(kinds) else None
 
@@ -182,51 +186,72 @@ def rows_of_applications(keys: Sequence[Any]) -> list[QuerySet[Any]]:
     return [_rows(model).filter(is_among("application", keys)) for model in models]
 
 
-def _verdict(rule: InactivityRule, application: Any, *, is_protected: bool) -> Verdict:
+def _verdict(rule: InactivityRule, application: Any, use: Kept | None, *, is_protected: bool) -> Verdict:
     was_used = application.last_used is not None or application.was_used
     kind = InactiveKind.DORMANT if was_used else InactiveKind.NEVER_AUTHORIZED
-    kept = Kept.PROTECTED if is_protected else _kept(rule, application, kind)
+    kept = Kept.PROTECTED if is_protected else _kept(rule, application, kind, use)
     return Verdict(application=application, kind=kind, kept=kept)
 
 
-def _kept(rule: InactivityRule, application: Any, kind: InactiveKind) -> Kept | None:
+def _kept(rule: InactivityRule, application: Any, kind: InactiveKind, use: Kept | None) -> Kept | None:
     if application.skip_authorization:
         return Kept.SKIP_AUTHORIZATION
     if rule.is_protected(application):
         return Kept.PROTECTED
-    if application.has_tokens or application.has_refresh_tokens:
-        return Kept.HAS_ACTIVE_TOKENS
-    if application.has_grants or application.has_device_grants:
-        return Kept.HAS_ACTIVE_GRANTS
-    if application.was_used_lately:
-        return Kept.RECENTLY_USED
+    if use is not None:
+        return use
     if kind is InactiveKind.DORMANT and application.created >= rule.used_before:
         return Kept.TOO_YOUNG
     return None
 
 
 def _evidence(rule: InactivityRule) -> dict[str, Any]:
-    """Return, as annotations, what an application's rows say."""
-    of_application = Q(application=OuterRef("pk"))
-    tokens = _used_tokens()
-    witnesses = [
-        tokens,
-        _rows(get_refresh_token_model()),
-        _rows(get_grant_model()),
-        _rows(get_id_token_model()),
-    ]
+    """Return, as annotations, what an application's rows say. Each kind of row is looked through once."""
+    *_, id_tokens = witnesses = _witnesses()
+    is_late = Q(created__gte=rule.used_before)
+    in_use = [rows.filter(OF_APPLICATION, is_late | is_live) for rows, is_live in _live(rule)]
+    in_use += [id_tokens.filter(OF_APPLICATION, is_late), _live_device_grants(rule)]
     return {
-        "has_tokens": Exists(tokens.filter(of_application, expires__gte=rule.now)),
-        "has_refresh_tokens": Exists(usable_refresh_tokens(rule.now).filter(of_application)),
-        "has_grants": Exists(_rows(get_grant_model()).filter(of_application, expires__gte=rule.now)),
-        "has_device_grants": Exists(
-            _rows(get_device_grant_model()).filter(client_id=OuterRef("client_id"), expires__gte=rule.now)
-        ),
-        "was_used": _any(rows.filter(of_application) for rows in witnesses),
-        "was_used_lately": _any(
-            rows.filter(of_application, created__gte=rule.used_before) for rows in witnesses
-        ),
+        "was_used": _any(rows.filter(OF_APPLICATION) for rows in witnesses),
+        "is_in_use": _any(in_use),
     }
+
+
+def _uses(rule: InactivityRule, keys: Sequence[Any]) -> dict[Any, Kept]:
+    """Return how the applications `keys`, which are in use, are used."""
+    if not keys:
+        return {}
+    tokens, refresh_tokens, grants = (rows.filter(OF_APPLICATION, is_live) for rows, is_live in _live(rule))
+    applications = _rows(get_application_model()).filter(is_among("pk", keys))
+    found = applications.annotate(
+        has_tokens=_any([tokens, refresh_tokens]), has_grants=_any([grants, _live_device_grants(rule)])
+    )
+    uses = {}
+    for pk, has_tokens, has_grants in found.values_list("pk", "has_tokens", "has_grants"):
+        live = Kept.HAS_ACTIVE_TOKENS if has_tokens else Kept.HAS_ACTIVE_GRANTS if has_grants else None
+        uses[pk] = live or Kept.RECENTLY_USED
+    return uses
+
+
+def _witnesses() -> list[QuerySet[Any]]:
+    """Return the rows that say that an application was used; ID tokens, which are no use while they live, last."""
+    models = (get_refresh_token_model(), get_grant_model(), get_id_token_model())
+    return [_used_tokens(), *map(_rows, models)]
+
+
+def _live(rule: InactivityRule) -> list[tuple[QuerySet[Any], Q]]:
+    """Return tokens, refresh tokens and codes, each with the condition that a row is alive."""
+    is_unexpired = Q(expires__gte=rule.now)
+    return [
+        (_used_tokens(), is_unexpired),
+        (refresh_tokens_with_end(rule.now), is_usable(rule.now)),
+        (_rows(get_grant_model()), is_unexpired),
+    ]
+
+
+def _live_device_grants(rule: InactivityRule) -> QuerySet[Any]:
+    rows = _rows(get_device_grant_model())
+    return rows.filter(client_id=OuterRef("client_id"), expires__gte=rule.now)
 
 
 def _any(querysets: Iterable[QuerySet[Any]]) -> Any:
@@ -241,18 +266,34 @@ def _used_tokens() -> QuerySet[Any]:
     return _rows(get_access_token_model()).exclude(scope=oauth2_settings.DCR_REGISTRATION_SCOPE)
 
 
-def _dead_rows(rule: InactivityRule, keys: Sequence[Any]) -> list[tuple[QuerySet[Any], QuerySet[Any] | None]]:
-    """Return the rows that are over in the order in which they can go, with what goes along (see `delete_rows`)."""
+@dataclass(frozen=True, kw_only=True)
+class DeadRows:
+    """Rows of one kind that are over.
+
+    `followers` go along (see `delete_rows`). `among` are more rows, where `rows` are those that nothing holds: hardly
+    any is held by now, but a planner believes that nearly all are, and would read all to find some.
+    """
+
+    rows: QuerySet[Any]
+    followers: QuerySet[Any] | None = None
+    among: QuerySet[Any] | None = None
+
+
+def _dead_rows(rule: InactivityRule, keys: Sequence[Any]) -> list[DeadRows]:
+    """Return what is over of the applications `keys`, in the order in which it can go."""
     owned = is_among("application", keys)
-    access_tokens = _rows(get_access_token_model()).filter(owned, expires__lt=rule.now)
-    access_tokens = unheld(access_tokens, get_refresh_token_model(), "access_token")
-    id_tokens = _rows(get_id_token_model()).filter(owned, expires__lt=rule.now)
+    refresh_tokens = _rows(get_refresh_token_model()).filter(owned, revoked__isnull=False)
+    access_tokens, id_tokens, grants = (
+        _rows(model).filter(owned, expires__lt=rule.now)
+        for model in (get_access_token_model(), get_id_token_model(), get_grant_model())
+    )
+    unheld_access_tokens = unheld(access_tokens, get_refresh_token_model(), "access_token")
     return [
-        (_rows(get_refresh_token_model()).filter(owned, revoked__isnull=False), access_tokens),
-        (idle_refresh_tokens(rule.now).filter(owned), access_tokens),
-        (access_tokens, None),
-        (unheld(id_tokens, get_access_token_model(), "id_token"), None),
-        (_rows(get_grant_model()).filter(owned, expires__lt=rule.now), None),
+        DeadRows(rows=refresh_tokens, followers=unheld_access_tokens),
+        DeadRows(rows=idle_refresh_tokens(rule.now).filter(owned), followers=unheld_access_tokens),
+        DeadRows(rows=unheld_access_tokens, among=access_tokens),
+        DeadRows(rows=unheld(id_tokens, get_access_token_model(), "id_token"), among=id_tokens),
+        DeadRows(rows=grants),
     ]
 
 

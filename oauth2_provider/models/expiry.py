@@ -213,24 +213,21 @@ def _rows(model: Any) -> QuerySet[Any]:
 
 def idle_refresh_tokens(now: datetime) -> QuerySet[Any]:
     """Return live refresh tokens that nobody used for REFRESH_TOKEN_EXPIRE_SECONDS after their access token ended."""
-    is_idle = _is_idle(now)
-    rows = _refresh_tokens_with_end()
+    is_idle, rows = _is_idle(now), refresh_tokens_with_end(now)
     return rows.none() if is_idle is None else rows.filter(is_idle)
 
 
-def usable_refresh_tokens(now: datetime) -> QuerySet[Any]:
-    """Return refresh tokens that are neither revoked nor idle for too long."""
-    expires_after = refresh_token_expire_timedelta()
-    rows = _refresh_tokens_with_end().filter(revoked__isnull=True)
-    if expires_after is None:
-        return rows
-    return rows.alias(last_end=Coalesce("ended", Value(now))).filter(last_end__gte=now - expires_after)
-
-
-def _refresh_tokens_with_end() -> QuerySet[Any]:
-    """Return refresh tokens with `ended`, when the access token that they hold expires."""
+def refresh_tokens_with_end(now: datetime) -> QuerySet[Any]:
+    """Return refresh tokens with `ended`, when the access token that they hold expires; `now` where they hold none."""
     ends = _rows(get_access_token_model()).filter(pk=OuterRef("access_token")).values("expires")[:1]
-    return _rows(get_refresh_token_model()).alias(ended=Subquery(ends))
+    return _rows(get_refresh_token_model()).alias(ended=Coalesce(Subquery(ends), Value(now)))
+
+
+def is_usable(now: datetime) -> Q:
+    """Return the condition that one of `refresh_tokens_with_end` is neither revoked nor idle for too long."""
+    expires_after = refresh_token_expire_timedelta()
+    is_unrevoked = Q(revoked__isnull=True)
+    return is_unrevoked if expires_after is None else is_unrevoked & Q(ended__gte=now - expires_after)
 
 
 def _is_idle(now: datetime) -> Q | None:
@@ -255,7 +252,7 @@ _IS_ORPHANED = Q(access_token__isnull=True, revoked__isnull=True)
 
 def _refresh_tokens(now: datetime, kinds: Kinds) -> ExpiryStage:
     """Return the stage of all kinds at once; by its name, as it is another one where a setting adds a kind."""
-    rows = _refresh_tokens_with_end()
+    rows = refresh_tokens_with_end(now)
     conditions = {"revoked": _is_revoked(now), "orphaned": _IS_ORPHANED, "idle": _is_idle(now)}
     known = {kind: condition for kind, condition in conditions.items() if condition is not None}
     return ExpiryStage(

@@ -206,6 +206,26 @@ def test_an_application_goes_with_all_it_has_and_its_neighbour_keeps_everything(
 
 
 @on_every_engine
+def test_tokens_that_came_to_be_held_meanwhile_stay_and_the_others_go(engine: EngineDatabase) -> None:
+    """More of them than a window has rows, and first in the order in which rows are chosen."""
+    held, gone = make_old("held", last_used=100), make_old("gone", last_used=100)
+    user = get_user_model().objects.create(username="somebody")
+    for number in range(3):
+        RefreshToken.objects.create(
+            token=f"{number}",
+            application=held,
+            user=user,
+            access_token=give_token(held, created=100 + number, expires=99),
+        )
+        give_token(gone, created=100 + number, expires=99)
+    verdicts, _, archive = remove([held.pk, gone.pk])
+    assert [verdict.kept for verdict in verdicts] == ["has_active_tokens", None]
+    assert [application.client_id for application in archive] == ["gone"]
+    assert set(AccessToken.objects.values_list("application", flat=True)) == {held.pk}
+    assert (AccessToken.objects.count(), RefreshToken.objects.count()) == (3, 3)
+
+
+@on_every_engine
 def test_dead_rows_go_a_few_at_a_time_and_live_ones_stay(engine: EngineDatabase) -> None:
     application = make_old("a", last_used=100)
     for number in range(5):
