@@ -126,18 +126,19 @@ def delete_dead_rows(
     Returns the rows that went, by table, and the number of the kind to go on with; None after the last. The caller
     holds the transaction. What is live stays: an application that is used meanwhile loses nothing.
     """
-    unused = list(candidates(rule).filter(is_among("pk", keys)).values_list("pk", flat=True))
-    kinds = _dead_rows(rule, unused)
+    owned = is_among(
+        "application", list(candidates(rule).filter(is_among("pk", keys)).values_list("pk", flat=True))
+    )
     counts: Counter[str] = Counter()
-    while kind < len(kinds) and (left := size - counts.total()) > 0:
-        dead = kinds[kind]
+    while kind < len(KINDS) and (left := size - counts.total()) > 0:
+        dead = KINDS[kind](rule, owned)
         some = some_of(dead.rows, left, by="application", among=dead.among)
         removed = delete_rows(some, is_held=dead.followers is not None, followers=dead.followers)
         counts += removed
         gone = removed[dead.rows.model._meta.db_table]
         if gone < left and (dead.among is None or not gone):
             kind += 1
-    return counts, kind if kind < len(kinds) else None
+    return counts, kind if kind < len(KINDS) else None
 
 
 def remove_applications(
@@ -279,22 +280,38 @@ class DeadRows:
     among: QuerySet[Any] | None = None
 
 
-def _dead_rows(rule: InactivityRule, keys: Sequence[Any]) -> list[DeadRows]:
-    """Return what is over of the applications `keys`, in the order in which it can go."""
-    owned = is_among("application", keys)
-    refresh_tokens = _rows(get_refresh_token_model()).filter(owned, revoked__isnull=False)
-    access_tokens, id_tokens, grants = (
-        _rows(model).filter(owned, expires__lt=rule.now)
-        for model in (get_access_token_model(), get_id_token_model(), get_grant_model())
-    )
-    unheld_access_tokens = unheld(access_tokens, get_refresh_token_model(), "access_token")
-    return [
-        DeadRows(rows=refresh_tokens, followers=unheld_access_tokens),
-        DeadRows(rows=idle_refresh_tokens(rule.now).filter(owned), followers=unheld_access_tokens),
-        DeadRows(rows=unheld_access_tokens, among=access_tokens),
-        DeadRows(rows=unheld(id_tokens, get_access_token_model(), "id_token"), among=id_tokens),
-        DeadRows(rows=grants),
-    ]
+def _revoked_refresh_tokens(rule: InactivityRule, owned: Any) -> DeadRows:
+    rows = _rows(get_refresh_token_model()).filter(owned, revoked__isnull=False)
+    return DeadRows(rows=rows, followers=_unheld_access_tokens(rule, owned).rows)
+
+
+def _idle_refresh_tokens(rule: InactivityRule, owned: Any) -> DeadRows:
+    rows = idle_refresh_tokens(rule.now).filter(owned)
+    return DeadRows(rows=rows, followers=_unheld_access_tokens(rule, owned).rows)
+
+
+def _unheld_access_tokens(rule: InactivityRule, owned: Any) -> DeadRows:
+    rows = _rows(get_access_token_model()).filter(owned, expires__lt=rule.now)
+    return DeadRows(rows=unheld(rows, get_refresh_token_model(), "access_token"), among=rows)
+
+
+def _unheld_id_tokens(rule: InactivityRule, owned: Any) -> DeadRows:
+    rows = _rows(get_id_token_model()).filter(owned, expires__lt=rule.now)
+    return DeadRows(rows=unheld(rows, get_access_token_model(), "id_token"), among=rows)
+
+
+def _expired_grants(rule: InactivityRule, owned: Any) -> DeadRows:
+    return DeadRows(rows=_rows(get_grant_model()).filter(owned, expires__lt=rule.now))
+
+
+KINDS = (
+    _revoked_refresh_tokens,
+    _idle_refresh_tokens,
+    _unheld_access_tokens,
+    _unheld_id_tokens,
+    _expired_grants,
+)
+"""What is over of the applications whose rows are `owned`, in the order in which it can go."""
 
 
 def _delete_all_rows(applications: Sequence[Any]) -> Counter[str]:
