@@ -50,9 +50,10 @@ def _foreign_keys(model: Any) -> list[str]:
 
 
 def _without_plain_secret(application: Any) -> Any:
+    if not application.client_secret or is_hashed_secret(application.client_secret):
+        return application
     row = copy.copy(application)
-    if row.client_secret and not is_hashed_secret(row.client_secret):
-        row.client_secret, row.hash_client_secret = fast_hash(row.client_secret), True
+    row.client_secret, row.hash_client_secret = fast_hash(row.client_secret), True
     return row
 
 
