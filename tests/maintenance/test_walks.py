@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from django.utils import timezone
 from maintenance import runs
 from maintenance.models import Run, RunStatus, Trigger
 from maintenance.runner import run_here
-from oauth2_provider.batching import Walk
+from oauth2_provider.batching import Walk, Window
 from oauth2_provider.models import AccessToken
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine
@@ -43,6 +44,31 @@ def test_windows_over_uuid_keys_cover_each_row_once(
         after = walk.from_json(walk.to_json(window.upto))
     assert len(seen) == len(made)
     assert set(seen) == made
+
+
+@on_every_engine
+@pytest.mark.parametrize("is_descending", [False, True])
+def test_the_parts_of_a_walk_are_all_of_it_and_each_in_its_order(
+    engine: EngineDatabase, is_descending: bool
+) -> None:
+    expires = timezone.now()
+    AccessToken.objects.bulk_create(AccessToken(token=f"{number}", expires=expires) for number in range(40))
+    walk = Walk(rows=AccessToken.objects.order_by(), is_descending=is_descending)
+    first, last = walk.first(), walk.last()
+    assert first is not None
+    assert last is not None
+    bounds = [None, *walk.cuts(first, last, 4), last]
+    assert len(bounds) == 5
+    parts = [
+        walk.rows.filter(walk.inside(Window(after=after, upto=upto))).values_list("pk", flat=True)
+        for after, upto in pairwise(bounds)
+        if upto is not None
+    ]
+    seen = [pk for part in parts for pk in sorted(part, reverse=is_descending)]
+    assert seen == sorted(AccessToken.objects.values_list("pk", flat=True), reverse=is_descending)
+    assert all(9 <= len(part) <= 11 for part in parts)
+    fractions = [walk.fraction(key, first=first, last=last) for key in bounds if key is not None]
+    assert fractions == pytest.approx([0.25, 0.5, 0.75, 1.0], abs=0.03)
 
 
 @pytest.mark.django_db
