@@ -49,7 +49,8 @@ EVERYDAY = f"""
   now() + CASE WHEN i % 116 = 0 AND {{has_expired}} THEN interval '-2 hours' ELSE interval '9 hours' END, 'openid',
   now(), now(), {OWNER} FROM generate_series(1, {{n}} * 3 / 10) i;
 {REFRESH_TOKEN} i, md5('o' || i), encode(sha256(('o' || i)::bytea), 'hex'), {OWNER}, now() - interval '2 days',
-  now(), '[]', NULL, now() - interval '1 hour' - random() * interval '1 day', gen_random_uuid()
+  now(), '[]', NULL, now() - interval '26 hours' + i * (interval '1 day' / ({{n}} * 775::bigint / 10000))
+    + random() * interval '1 hour', gen_random_uuid()
   FROM generate_series(1, {{n}} * 775::bigint / 10000) i WHERE {{has_expired}};
 {ACCESS_TOKEN} i, md5(i::text), encode(sha256(i::text::bytea), 'hex'),
   CASE WHEN i % 106 = 0 AND {{has_expired}} THEN now() - random() * interval '1 day'
@@ -63,7 +64,10 @@ EVERYDAY = f"""
 {GRANT} i, md5('g' || i), now() - interval '1 hour', 'https://a.example/', 'read', {OWNER}, now(), now(), '', '',
   '', '', '[]' FROM generate_series(1, {{n}} / 20) i WHERE {{has_expired}};
 """
-"""All but one in a hundred live; what rotation revoked since yesterday, and codes, are over."""
+"""All but one in a hundred live; what rotation revoked since yesterday, and codes, are over.
+
+Tokens are rotated in the order in which they were issued, give or take an hour.
+"""
 
 ONE_USER = f"""
 {ACCESS_TOKEN} i, md5(i::text), encode(sha256(i::text::bytea), 'hex'), now() + interval '10 hours', 'read write',
