@@ -57,6 +57,7 @@ ROOT_URLCONF = "house.urls"
 ALLOWED_HOSTS = ["testserver"]
 STATIC_URL = "static/"
 OAUTH2_PROVIDER = {"SCOPES": {"read": "Read", "see": "See"}}
+MAINTENANCE = {"PREVIEW_SECONDS": 30}  # what is confirmed is what was shown, however busy the machine is
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
