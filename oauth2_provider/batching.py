@@ -8,6 +8,7 @@ reads its index entries only; there is no COUNT and no OFFSET over the table.
 from __future__ import annotations
 
 import json
+import operator
 import random
 import sys
 import time
@@ -103,13 +104,12 @@ class Walk:
         if low is None or high is None:
             return []
         cuts: list[Key] = []
+        lookup, is_before = ("gte", operator.gt) if self.is_descending else ("lte", operator.lt)
         for number in range(1, parts):
             bound = _as_value(low + (high - low) * number // parts, like=first[0])
-            before = self.rows.filter(
-                **{f"{self.fields[0]}__{'gte' if self.is_descending else 'lte'}": bound}
-            )
-            key = self._in_order(before).reverse().first()
-            if key is not None and key not in (last, *cuts[-1:]):
+            reached = self.rows.filter(**{f"{self.fields[0]}__{lookup}": bound})
+            key = self._in_order(reached).reverse().first()
+            if key is not None and is_before(key, last) and (not cuts or is_before(cuts[-1], key)):
                 cuts.append(key)
         return cuts
 

@@ -71,6 +71,20 @@ def test_the_parts_of_a_walk_are_all_of_it_and_each_in_its_order(
     assert fractions == pytest.approx([0.25, 0.5, 0.75, 1.0], abs=0.03)
 
 
+@on_every_engine
+@pytest.mark.parametrize("is_descending", [False, True])
+def test_no_cut_lies_beyond_the_last_row_there_was_at_the_start(
+    engine: EngineDatabase, is_descending: bool
+) -> None:
+    """Rows that came since may have the same first value, and come after it."""
+    expires = timezone.now().replace(microsecond=0)
+    for number in range(4):
+        AccessToken.objects.create(token=f"{number}", expires=expires)
+    keys = AccessToken.objects.order_by("-pk" if is_descending else "pk").values_list("expires", "pk")
+    walk = Walk(rows=AccessToken.objects.order_by(), fields=("expires", "pk"), is_descending=is_descending)
+    assert walk.cuts(keys[0], keys[1], 3) == []
+
+
 @pytest.mark.django_db
 def test_the_run_says_which_way_the_rows_go_and_why() -> None:
     def listen(**kwargs: Any) -> None: ...
