@@ -58,10 +58,9 @@ def _without_plain_secret(application: Any) -> Any:
 
 
 def _as_values(rows: Sequence[Any], **options: Any) -> list[dict[str, Any]]:
+    """Return `rows` as JSON values; at once, as the serializer of that name writes row by row, slowly."""
     values = serializers.serialize("python", rows, **options)
-    return list(
-        json.loads(json.dumps(values, cls=_ExactEncoder))
-    )  # at once: as "json" it goes row by row, slowly
+    return list(json.loads(json.dumps(values, cls=_ExactEncoder)))
 
 
 def restore(document: list[dict[str, Any]]) -> Any:
