@@ -1,7 +1,8 @@
 """Removing unused applications in SQL written for this data alone, `window` rows at a time.
 
-Option: `with_archive`: some hundred applications at a time, each of which is looked at again under a lock and kept in
-the archive before it goes, as `cleanup_inactive_applications` does; else all at once, and none is kept.
+Option `as`: by default all at once, and none is kept. "archive": some hundred applications at a time, each of which is
+looked at again under a lock and kept in the archive before it goes. "much": likewise, but both looks are at all that an
+application has, and the archive is what `cleanup_inactive_applications` makes, from which it can be restored.
 """
 
 from __future__ import annotations
@@ -19,13 +20,27 @@ UNUSED = """
 SELECT id FROM oauth2_provider_application a WHERE created < now() - interval '90 days'
   AND NOT EXISTS (SELECT FROM oauth2_provider_accesstoken t WHERE t.application_id = a.id AND t.expires > now())
 """
+IN_NO_USE = """
+SELECT id FROM oauth2_provider_application a WHERE created < now() - interval '90 days'
+  AND NOT EXISTS (SELECT FROM oauth2_provider_accesstoken t WHERE t.application_id = a.id
+    AND (t.expires > now() OR t.created > now() - interval '90 days'))
+  AND NOT EXISTS (SELECT FROM oauth2_provider_refreshtoken r WHERE r.application_id = a.id
+    AND (r.created > now() - interval '90 days' OR r.revoked IS NULL AND coalesce(
+      (SELECT expires FROM oauth2_provider_accesstoken t WHERE t.id = r.access_token_id), now()
+    ) > now() - interval '1 day'))
+  AND NOT EXISTS (SELECT FROM oauth2_provider_idtoken i WHERE i.application_id = a.id
+    AND i.created > now() - interval '90 days')
+  AND NOT EXISTS (SELECT FROM oauth2_provider_grant g WHERE g.application_id = a.id
+    AND (g.expires > now() OR g.created > now() - interval '90 days'))
+"""
 TABLES = ("refreshtoken", "accesstoken", "idtoken")
 APPLICATIONS = 500
 
 
 def work() -> dict[str, int]:
+    ways = {"archive": some_at_a_time, "much": as_much}
     with connection.cursor() as cursor:
-        return {"application": (some_at_a_time if options().get("with_archive") else all_at_once)(cursor)}
+        return {"application": ways.get(options().get("as"), all_at_once)(cursor)}
 
 
 def all_at_once(cursor: Any) -> int:
@@ -38,18 +53,10 @@ def all_at_once(cursor: Any) -> int:
 
 
 def some_at_a_time(cursor: Any) -> int:
-    from maintenance.models import Run, Trigger
-
-    run = Run.objects.create(operation="cleanup_inactive_applications", trigger=Trigger.CODE)
-    cursor.execute(f"{UNUSED} ORDER BY id")
-    unused, count = [key for (key,) in cursor.fetchall()], 0
-    for start in range(0, len(unused), APPLICATIONS):
-        keys = unused[start : start + APPLICATIONS]
-        for table in TABLES:
-            delete(cursor, table, "WHERE t.application_id = ANY (%s) ORDER BY t.application_id", [keys])
+    run, count = run_of_archive(), 0
+    for keys in pieces(cursor, UNUSED):
         with transaction.atomic():
-            cursor.execute(f"{UNUSED} AND id = ANY (%s) ORDER BY id FOR UPDATE", [keys])
-            sure = [key for (key,) in cursor.fetchall()]
+            sure = found(cursor, f"{UNUSED} AND id = ANY (%s) ORDER BY id FOR UPDATE", keys)
             cursor.execute(
                 "INSERT INTO maintenance_archivedapplication (run_id, client_id, name, document, archived) "
                 "SELECT %s, client_id, name, to_jsonb(a), now() FROM oauth2_provider_application a "
@@ -59,6 +66,46 @@ def some_at_a_time(cursor: Any) -> int:
             cursor.execute("DELETE FROM oauth2_provider_application WHERE id = ANY (%s)", [sure])
             count += cursor.rowcount
     return count
+
+
+def as_much(cursor: Any) -> int:
+    from maintenance.models import ArchivedApplication
+    from oauth2_provider.flows.application_archive import archived
+    from oauth2_provider.models import Application
+
+    run, count = run_of_archive(), 0
+    for keys in pieces(cursor, IN_NO_USE):
+        with transaction.atomic():
+            sure = found(cursor, f"{IN_NO_USE} AND id = ANY (%s) ORDER BY id FOR UPDATE", keys)
+            applications = list(Application.objects.filter(pk__in=sure))
+            ArchivedApplication.objects.bulk_create(
+                ArchivedApplication(run=run, client_id=row.client_id, name=row.name, document=document)
+                for row, document in zip(applications, archived(applications), strict=True)
+            )
+            cursor.execute("DELETE FROM oauth2_provider_application WHERE id = ANY (%s)", [sure])
+            count += cursor.rowcount
+    return count
+
+
+def run_of_archive() -> Any:
+    from maintenance.models import Run, Trigger
+
+    return Run.objects.create(operation="cleanup_inactive_applications", trigger=Trigger.CODE)
+
+
+def pieces(cursor: Any, unused: str) -> Any:
+    """Yield the keys of some of the applications `unused`, whose tokens are gone by then."""
+    keys = found(cursor, f"{unused} ORDER BY id")
+    for start in range(0, len(keys), APPLICATIONS):
+        piece = keys[start : start + APPLICATIONS]
+        for table in TABLES:
+            delete(cursor, table, "WHERE t.application_id = ANY (%s) ORDER BY t.application_id", [piece])
+        yield piece
+
+
+def found(cursor: Any, query: str, *parameters: Any) -> list[int]:
+    cursor.execute(query, parameters)
+    return [key for (key,) in cursor.fetchall()]
 
 
 def delete(cursor: Any, table: str, which: str, parameters: list[Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django import forms
 from django.db import OperationalError, router, transaction
+from django.db.models import JSONField, Value
 from django.utils import timezone
 
 from oauth2_provider.batching import Walk, in_chunks, with_retries
@@ -302,9 +303,13 @@ def _clean_up(
 
 
 def _archive(applications: Sequence[Any], *, run_id: Any) -> None:
+    """Keep `applications` in the archive; documents as expressions, for in an array psycopg quotes them twice."""
     ArchivedApplication.objects.bulk_create(
         ArchivedApplication(
-            run_id=run_id, client_id=application.client_id, name=application.name, document=document
+            run_id=run_id,
+            client_id=application.client_id,
+            name=application.name,
+            document=Value(document, JSONField()),
         )
         for application, document in zip(applications, archived(applications), strict=True)
     )

@@ -123,8 +123,9 @@ def delete_dead_rows(
 ) -> tuple[Counter[str], int | None]:
     """Delete about `size` rows of the applications `keys` that are over, from the kind of that number on.
 
-    Returns the rows that went, by table, and the number of the kind to go on with; None after the last. The caller
-    holds the transaction. What is live stays: an application that is used meanwhile loses nothing.
+    Returns the rows that went, by table, and the number of the kind to go on with; None after the last. That is the
+    first again where some are left, because another clean-up held them. The caller holds the transaction. What is live
+    stays: an application that is used meanwhile loses nothing.
     """
     owned = is_among(
         "application", list(candidates(rule).filter(is_among("pk", keys)).values_list("pk", flat=True))
@@ -138,7 +139,9 @@ def delete_dead_rows(
         gone = removed[dead.rows.model._meta.db_table]
         if gone < left and (dead.among is None or not gone):
             kind += 1
-    return counts, kind if kind < len(KINDS) else None
+    if kind < len(KINDS):
+        return counts, kind
+    return counts, 0 if counts and _has_dead_rows(rule, owned) else None
 
 
 def remove_applications(
@@ -312,6 +315,12 @@ KINDS = (
     _expired_grants,
 )
 """What is over of the applications whose rows are `owned`, in the order in which it can go."""
+
+
+def _has_dead_rows(rule: InactivityRule, owned: Any) -> bool:
+    """Tell whether any are left, looked for like those that go (see `some_of`): by the index on the application."""
+    kinds = (find(rule, owned).rows for find in KINDS)
+    return any(rows.order_by("application").values("pk")[:1] for rows in kinds)
 
 
 def _delete_all_rows(applications: Sequence[Any]) -> Counter[str]:

@@ -9,11 +9,16 @@ from django.db import connection, connections, transaction
 from django.test import Client
 from django.utils import timezone
 
-from oauth2_provider.flows.inactive_applications import InactivityRule, candidates, remove_applications
-from oauth2_provider.models import AccessToken, Application
+from oauth2_provider.flows.inactive_applications import (
+    InactivityRule,
+    candidates,
+    delete_dead_rows,
+    remove_applications,
+)
+from oauth2_provider.models import AccessToken, Application, RefreshToken
 from tests.databases import EngineDatabase
 from tests.engines import on_servers
-from tests.oauth2_provider.credentials import make_client
+from tests.oauth2_provider.credentials import make_client, make_user
 from tests.servers import wait_until
 
 SECRET = "a secret"
@@ -44,12 +49,26 @@ def ask_for_token(application: Application) -> Any:
     )
 
 
+def rule_of_today() -> InactivityRule:
+    return InactivityRule(now=timezone.now(), days=90, never_authorized_days=30)
+
+
 def clean_up() -> int:
-    rule = InactivityRule(now=timezone.now(), days=90, never_authorized_days=30)
+    rule = rule_of_today()
     keys = list(candidates(rule).values_list("pk", flat=True))
     with transaction.atomic():
         _, counts = remove_applications(rule, keys, archive=lambda applications: None)
     return counts["oauth2_provider_application"]
+
+
+def delete_windows(application: Application, *, size: int) -> list[int]:
+    """Delete the dead rows of `application`; returns how many went in each window."""
+    windows, kind, rule = [], 0, rule_of_today()
+    while kind is not None:
+        with transaction.atomic():
+            counts, kind = delete_dead_rows(rule, [application.pk], size=size, kind=kind)
+        windows.append(counts.total())
+    return windows
 
 
 class InThread:
@@ -128,3 +147,24 @@ def test_clients_that_wake_up_in_any_order_keep_what_they_got(engine: EngineData
     assert set(answers.values()) == {200, 401}
     assert set(Application.objects.values_list("pk", flat=True)) == issued
     assert set(AccessToken.objects.values_list("application", flat=True)) == issued
+
+
+@on_servers
+def test_where_another_clean_up_takes_rows_of_a_window_the_rest_still_goes_in_windows(
+    engine: EngineDatabase,
+) -> None:
+    """A window that got fewer rows than it asked for need not have been the last."""
+    application, user = make_dormant("dormant"), make_user("ann")
+    RefreshToken.objects.bulk_create(
+        RefreshToken(token=f"{number}", application=application, user=user, revoked="2020-01-01T00:00Z")
+        for number in range(30)
+    )
+    RefreshToken.objects.update(created="2020-01-01T00:00Z")
+    keys = list(RefreshToken.objects.order_by("pk").values_list("pk", flat=True))
+    with transaction.atomic():
+        RefreshToken.objects.filter(pk__in=keys[5:15])._raw_delete("default")  # not committed yet
+        cleaning = InThread(lambda: delete_windows(application, size=12))
+        wait_for_a_waiting_connection()
+    windows = cleaning.get()
+    assert (sum(windows), max(windows) <= 12) == (20, True), windows
+    assert not RefreshToken.objects.exists()
