@@ -184,8 +184,8 @@ CASES = {
         mix="applications",
         contenders=(
             *_by_set("clean_up_applications"),
-            _clear("clean_up_applications_by_hand", "by hand, with an archive", **{"as": "archive"}),
-            _clear("clean_up_applications_by_hand", "by hand, doing as much", **{"as": "much"}),
+            _clear("clean_up_applications_by_hand", "by hand, with an archive", way="archive"),
+            _clear("clean_up_applications_by_hand", "by hand, doing as much", way="as much"),
         ),
         provider=CLEARING,
     ),

@@ -1,12 +1,14 @@
 """Removing unused applications in SQL written for this data alone, `window` rows at a time.
 
-Option `as`: by default all at once, and none is kept. "archive": some hundred applications at a time, each of which is
-looked at again under a lock and kept in the archive before it goes. "much": likewise, but both looks are at all that an
-application has, and the archive is what `cleanup_inactive_applications` makes, from which it can be restored.
+Option `way`: "all at once" (the default), and none is kept. "archive": some hundred applications at a time, each of
+which is looked at again under a lock and kept in the archive before it goes. "as much": likewise, but both looks are at
+all that an application has, and the archive is what `cleanup_inactive_applications` makes, from which it is restored.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import django
@@ -38,9 +40,13 @@ APPLICATIONS = 500
 
 
 def work() -> dict[str, int]:
-    ways = {"archive": some_at_a_time, "much": as_much}
+    ways = {
+        "all at once": all_at_once,
+        "archive": partial(some_at_a_time, unused=UNUSED, archive=archive_in_sql),
+        "as much": partial(some_at_a_time, unused=IN_NO_USE, archive=archive_as_we_do),
+    }
     with connection.cursor() as cursor:
-        return {"application": ways.get(options().get("as"), all_at_once)(cursor)}
+        return {"application": ways[options().get("way", "all at once")](cursor)}
 
 
 def all_at_once(cursor: Any) -> int:
@@ -52,55 +58,41 @@ def all_at_once(cursor: Any) -> int:
     return int(cursor.rowcount)
 
 
-def some_at_a_time(cursor: Any) -> int:
-    run, count = run_of_archive(), 0
-    for keys in pieces(cursor, UNUSED):
+def some_at_a_time(cursor: Any, *, unused: str, archive: Callable[[Any, Any, list[int]], None]) -> int:
+    from maintenance.models import Run, Trigger
+
+    run = Run.objects.create(operation="cleanup_inactive_applications", trigger=Trigger.CODE)
+    all_keys, count = found(cursor, f"{unused} ORDER BY id"), 0
+    for start in range(0, len(all_keys), APPLICATIONS):
+        keys = all_keys[start : start + APPLICATIONS]
+        for table in TABLES:
+            delete(cursor, table, "WHERE t.application_id = ANY (%s) ORDER BY t.application_id", [keys])
         with transaction.atomic():
-            sure = found(cursor, f"{UNUSED} AND id = ANY (%s) ORDER BY id FOR UPDATE", keys)
-            cursor.execute(
-                "INSERT INTO maintenance_archivedapplication (run_id, client_id, name, document, archived) "
-                "SELECT %s, client_id, name, to_jsonb(a), now() FROM oauth2_provider_application a "
-                "WHERE id = ANY (%s)",
-                [run.pk, sure],
-            )
+            sure = found(cursor, f"{unused} AND id = ANY (%s) ORDER BY id FOR UPDATE", keys)
+            archive(cursor, run, sure)
             cursor.execute("DELETE FROM oauth2_provider_application WHERE id = ANY (%s)", [sure])
             count += cursor.rowcount
     return count
 
 
-def as_much(cursor: Any) -> int:
+def archive_in_sql(cursor: Any, run: Any, keys: list[int]) -> None:
+    cursor.execute(
+        "INSERT INTO maintenance_archivedapplication (run_id, client_id, name, document, archived) "
+        "SELECT %s, client_id, name, to_jsonb(a), now() FROM oauth2_provider_application a WHERE id = ANY (%s)",
+        [run.pk, keys],
+    )
+
+
+def archive_as_we_do(cursor: Any, run: Any, keys: list[int]) -> None:
     from maintenance.models import ArchivedApplication
     from oauth2_provider.flows.application_archive import archived
     from oauth2_provider.models import Application
 
-    run, count = run_of_archive(), 0
-    for keys in pieces(cursor, IN_NO_USE):
-        with transaction.atomic():
-            sure = found(cursor, f"{IN_NO_USE} AND id = ANY (%s) ORDER BY id FOR UPDATE", keys)
-            applications = list(Application.objects.filter(pk__in=sure))
-            ArchivedApplication.objects.bulk_create(
-                ArchivedApplication(run=run, client_id=row.client_id, name=row.name, document=document)
-                for row, document in zip(applications, archived(applications), strict=True)
-            )
-            cursor.execute("DELETE FROM oauth2_provider_application WHERE id = ANY (%s)", [sure])
-            count += cursor.rowcount
-    return count
-
-
-def run_of_archive() -> Any:
-    from maintenance.models import Run, Trigger
-
-    return Run.objects.create(operation="cleanup_inactive_applications", trigger=Trigger.CODE)
-
-
-def pieces(cursor: Any, unused: str) -> Any:
-    """Yield the keys of some of the applications `unused`, whose tokens are gone by then."""
-    keys = found(cursor, f"{unused} ORDER BY id")
-    for start in range(0, len(keys), APPLICATIONS):
-        piece = keys[start : start + APPLICATIONS]
-        for table in TABLES:
-            delete(cursor, table, "WHERE t.application_id = ANY (%s) ORDER BY t.application_id", [piece])
-        yield piece
+    applications = list(Application.objects.filter(pk__in=keys))
+    ArchivedApplication.objects.bulk_create(
+        ArchivedApplication(run=run, client_id=row.client_id, name=row.name, document=document)
+        for row, document in zip(applications, archived(applications), strict=True)
+    )
 
 
 def found(cursor: Any, query: str, *parameters: Any) -> list[int]:

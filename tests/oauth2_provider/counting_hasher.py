@@ -18,7 +18,7 @@ class CountingHasher(PBKDF2PasswordHasher):
         return super().encode(password, salt, iterations)
 
 
-PATH = f"{__name__}.{CountingHasher.__name__}"
+COUNTING_HASHER = f"{__name__}.{CountingHasher.__name__}"
 
 
 def hashes_in(work: Callable[[], None]) -> float:

@@ -28,9 +28,8 @@ from oauth2_provider.models import Application, ClientSecret
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine, on_servers
 
-from . import counting_hasher
 from .conftest import RegisteredClient
-from .counting_hasher import hashes_in
+from .counting_hasher import COUNTING_HASHER, hashes_in
 from .credentials import make_client
 
 CHOSEN = "chosen by a person"
@@ -152,7 +151,7 @@ def test_failing_costs_the_same_whoever_the_client_is_and_however_many_secrets_i
     client: Client, register: Any, settings: Any
 ) -> None:
     """The time of an answer must not tell which clients there are, whichever hasher the site has chosen."""
-    settings.PASSWORD_HASHERS = [counting_hasher.PATH]
+    settings.PASSWORD_HASHERS = [COUNTING_HASHER]
     settings.OAUTH2_PROVIDER = {"CLIENT_SECRET_HASHER": "pbkdf2_sha256"}
     fields = {"authorization_grant_type": Application.GRANT_CLIENT_CREDENTIALS}
     plain = register(client_id="plain", **fields)

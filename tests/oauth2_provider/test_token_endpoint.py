@@ -14,9 +14,8 @@ from django.test import Client
 from oauth2_provider.models import AccessToken, Application, RefreshToken
 from oauth2_provider.signals import app_authorized
 
-from . import counting_hasher
 from .conftest import RegisteredClient
-from .counting_hasher import hashes_in
+from .counting_hasher import COUNTING_HASHER, hashes_in
 
 Register = Callable[..., RegisteredClient]
 FORM = "application/x-www-form-urlencoded"
@@ -234,7 +233,7 @@ def test_an_unknown_client_costs_what_a_wrong_secret_costs(
     client: Client, register: Register, settings: Any
 ) -> None:
     """The time of an answer must not tell which clients there are."""
-    settings.PASSWORD_HASHERS = [counting_hasher.PATH]
+    settings.PASSWORD_HASHERS = [COUNTING_HASHER]
     generated = register(authorization_grant_type=Application.GRANT_CLIENT_CREDENTIALS)
     chosen = register(
         authorization_grant_type=Application.GRANT_CLIENT_CREDENTIALS,
