@@ -199,9 +199,12 @@ class RunRecord:
 
 
 def job_of(run: Run) -> Job:
-    """Return what the operation of `run` is given: the cutoff of its pass, or where none has begun, its start."""
+    """Return what the operation of `run` is given: the cutoff of its pass, or where none has begun, its start.
+
+    What the operation keeps of its work (archives) it keeps for the whole, where `run` is a shard.
+    """
     cutoff = parse_datetime(run.cursor.get("cutoff", "")) or run.started
-    return Job(arguments=run.arguments, cutoff=cutoff or timezone.now(), run_id=str(run.pk))
+    return Job(arguments=run.arguments, cutoff=cutoff or timezone.now(), run_id=str(run.parent_id or run.pk))
 
 
 def _lease_end(now: datetime) -> datetime:

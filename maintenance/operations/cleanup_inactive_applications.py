@@ -34,6 +34,7 @@ from .base import ArgumentsForm, Job, Number, Operation, Position, Preview, Stag
 from .budget import Budget
 from .fields import DAYS_AT_MOST
 from .tally import SAMPLES, Tally, exactly
+from .walks import WalkStage
 
 APPLICATIONS_AT_MOST = 500
 """Looked at together, however large the window is."""
@@ -62,8 +63,12 @@ class CleanupInactiveApplicationsForm(ArgumentsForm):
     )
 
 
-class InactiveApplicationsStage(Stage):
-    """Looks at candidates some at a time; of those that go, first the tokens in windows, then the row."""
+class InactiveApplicationsStage(WalkStage):
+    """Looks at candidates some at a time; of those that go, first the tokens in windows, then the row.
+
+    Its positions hold besides `going`, the keys of those that were looked at and go, and `kind`, the kind of dead rows
+    that the next window deletes (see `delete_dead_rows`); None where the applications themselves are next.
+    """
 
     name = "applications"
 
@@ -71,45 +76,26 @@ class InactiveApplicationsStage(Stage):
         self.rule = rule
         self.run_id = run_id
 
-    def using(self) -> str:
-        return router.db_for_write(get_application_model())
+    def walk(self, by: Any = None) -> Walk:
+        return Walk(rows=candidates(self.rule))
 
     def begin(self) -> Position | None:
-        walk = self._walk()
-        last = walk.last()
-        if last is None:
-            return None
-        return {
-            "first": walk.to_json(walk.first() or last),
-            "last": walk.to_json(last),
-            "after": None,
-            "going": [],
-            "kind": None,
-        }
+        position = super().begin()
+        return position and {**position, "going": [], "kind": None}
 
     def work(self, position: Position, size: int) -> WindowResult | None:
-        keys = [self._walk().from_json([key])[0] for key in position["going"]]
+        keys = [self.walk().from_json([key])[0] for key in position["going"]]
         if not keys:
             return self._look(position, min(size, APPLICATIONS_AT_MOST))
-        if (kind := position.get("kind", 0)) is not None:
+        if (kind := position["kind"]) is not None:
             counts, kind = delete_dead_rows(self.rule, keys, size=size, kind=kind)
             return WindowResult(position={**position, "kind": kind}, counts=counts)
         _, counts = remove_applications(self.rule, keys, archive=partial(_archive, run_id=self.run_id))
         return WindowResult(position={**position, "going": []}, counts=counts)
 
-    def fraction(self, position: Position) -> float:
-        walk = self._walk()
-        if position["after"] is None:
-            return 0.0
-        first, after, last = (walk.from_json(position[name]) for name in ("first", "after", "last"))
-        return walk.fraction(after, first=first, last=last)
-
-    def _walk(self) -> Walk:
-        return Walk(rows=candidates(self.rule))
-
     def _look(self, position: Position, size: int) -> WindowResult | None:
-        walk = self._walk()
-        after = None if position["after"] is None else walk.from_json(position["after"])
+        walk = self.walk()
+        after = self._key(walk, position["after"])
         window = walk.next_window(after=after, last=walk.from_json(position["last"]), size=size)
         if window is None:
             return None

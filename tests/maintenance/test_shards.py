@@ -19,11 +19,13 @@ from maintenance.exceptions import InvalidArguments, NeededByWhole, TransitionRe
 from maintenance.models import ACTIVE, WAITING, Run, RunEvent, RunStatus
 from maintenance.operations import Job, get_operation
 from maintenance.runner import Runner, run_here
-from oauth2_provider.models import AccessToken, Grant, IDToken
+from oauth2_provider.models import AccessToken, Application, Grant, IDToken
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine, on_servers
+from tests.oauth2_provider.credentials import make_client
 
 TABLE = "oauth2_provider_accesstoken"
+APPLICATIONS = "oauth2_provider_application"
 MakeTokens = Callable[..., Any]
 
 
@@ -90,6 +92,33 @@ def test_shards_work_side_by_side_and_the_run_shows_the_whole(
     assert run.total_counts == run.counts
     assert Run.objects.filter(parent=run).count() > 2
     assert AccessToken.objects.filter(application=owner).count() == 5
+
+
+@on_servers
+def test_inactive_applications_are_removed_side_by_side_and_archived_with_the_whole(
+    engine: EngineDatabase,
+) -> None:
+    now = timezone.now()
+    for number in range(30):
+        application = make_client(f"client {number}")
+        AccessToken.objects.create(
+            token=f"old {number}", application=application, expires=now - timedelta(days=99)
+        )
+    AccessToken.objects.update(created=now - timedelta(days=100))
+    Application.objects.update(created=now - timedelta(days=400))
+    AccessToken.objects.filter(token__endswith="7").update(expires=now + timedelta(hours=1))
+    run = runs.enqueue("cleanup_inactive_applications", shards=3)
+    assert len(start_shards(run)) == 3
+    work_side_by_side(run, 3)
+    assert run.status == RunStatus.SUCCEEDED
+    assert {table: n for table, n in run.counts.items() if n} == {TABLE: 27, APPLICATIONS: 27}
+    assert all(shard.rows for shard in run.shard_runs.all())
+    assert run.archived_applications.count() == 27
+    assert set(Application.objects.values_list("client_id", flat=True)) == {
+        "client 7",
+        "client 17",
+        "client 27",
+    }
 
 
 @pytest.mark.django_db
