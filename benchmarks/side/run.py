@@ -1,7 +1,7 @@
-"""clear_expired as a Run of `maintenance`: what the engine costs on top, and what shards gain.
+"""A Run of `maintenance`: what the engine costs on top, and what shards gain.
 
-Options: `shards`, worked by so many processes; `nice`, the NICE_RATIO; `window`: "fixed" for the window of
-`clear_expired()`, else the engine's own, which aims at a time.
+Options: `operation`, by default clear_expired; `shards`, worked by so many processes; `nice`, the NICE_RATIO; `windows`:
+"fixed" for the window of `clear_expired()`, else the engine's own, which aims at a time.
 """
 
 from __future__ import annotations
@@ -31,15 +31,14 @@ IDLE_SECONDS = 0.005
 
 def work_here() -> dict[str, int]:
     window = WINDOW_ROWS if options().get("windows") == "fixed" else None
-    run = runs.request_run("clear_expired", {}, trigger=Trigger.CODE, dispatch=False)
-    _check(run_here(run, window_rows=window))
+    _check(run_here(_requested(), window_rows=window))
     return {}
 
 
 def work_side_by_side() -> dict[str, int]:
     """Work a sharded run with this process and others, as workers do who wait at the same queue."""
     shards = options()["shards"]
-    run = runs.request_run("clear_expired", {}, trigger=Trigger.CODE, dispatch=False, shards=shards)
+    run = _requested(shards=shards)
     others = [_started.pop() for _ in range(shards - 1)]
     for other in others:
         other.stdin.write(f"{run.pk}\n")
@@ -60,6 +59,11 @@ def serve(run_id: str) -> None:
                 break
         else:
             time.sleep(IDLE_SECONDS)
+
+
+def _requested(*, shards: int = 1) -> Run:
+    operation = options().get("operation", "clear_expired")
+    return runs.request_run(operation, {}, trigger=Trigger.CODE, dispatch=False, shards=shards)
 
 
 def _check(run: Run) -> None:
