@@ -1,7 +1,7 @@
 """A Run of `maintenance`: what the engine costs on top, and what shards gain.
 
-Options: `operation`, by default clear_expired; `shards`, worked by so many processes; `nice`, the NICE_RATIO; `windows`:
-"fixed" for the window of `clear_expired()`, else the engine's own, which aims at a time.
+Options: `operation`, by default clear_expired; `shards`, worked by so many processes; `nice`, the NICE_RATIO;
+`windows`: "fixed" for the window of `clear_expired()`, else the engine's own, which aims at a time.
 """
 
 from __future__ import annotations
