@@ -44,10 +44,11 @@ def reset_timeouts(using: str) -> None:
             cursor.execute("SET SESSION max_statement_time = DEFAULT")
 
 
-def keep_run_row_unlocked(using: str) -> None:
-    """Have the foreign keys checked now: the run's row, written next, is then locked for the commit alone.
+def check_foreign_keys(using: str) -> None:
+    """Have the foreign keys checked now, where that would be the greater part of the commit.
 
-    A click on Pause writes that row and must not wait for the checks of a whole window.
+    So the time that the window writes into the run's row has it in; and the row is then locked for the commit alone: a
+    click on Pause writes it, and must not wait for the checks of a whole window.
     """
     connection = connections[using]
     if connection.vendor == "postgresql":

@@ -23,7 +23,7 @@ from .database import close_unusable
 from .dispatch import send
 from .exceptions import FencedOut, TransitionRefused
 from .models import HELD_BY_WORKER, WAITING, Run, RunEvent, RunStatus
-from .operations import Job
+from .operations import Job, WindowResult
 from .runs import give_back, move, note
 from .settings import maintenance_settings
 from .windows import WindowMark, next_size, remember
@@ -114,19 +114,20 @@ class RunRecord:
         cursor: dict[str, Any],
         *,
         progress: float,
-        counts: Counter[str],
+        result: WindowResult | None,
         seconds: float,
-        size: int | None,
+        size: int,
         using: str,
     ) -> None:
         """Write what a window of `size` rows on the database `using` did; None: it found the stage at its end."""
-        if size is None:
-            self.store(cursor, progress=progress, counts=counts, seconds=seconds)
+        if result is None:
+            self.store(cursor, progress=progress, seconds=seconds)
             return
+        counts = result.counts
         mark = WindowMark(
             ended=time.time(), size=size, rows=counts.total(), seconds=seconds, progress=progress
         )
-        following = next_size(size, seconds, using)
+        following = next_size(size, seconds, using, is_full=result.is_full)
         self.store(
             cursor, progress=progress, counts=counts, seconds=seconds, window_rows=following, mark=mark
         )

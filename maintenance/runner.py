@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -25,11 +24,11 @@ from oauth2_provider.batching import PASSING
 
 from . import shards
 from .cursors import after_window, carried_over, fits, fresh_cursor, progress_of_cursor
-from .database import close_unusable, keep_run_row_unlocked, reset_timeouts, set_timeouts
+from .database import check_foreign_keys, close_unusable, reset_timeouts, set_timeouts
 from .dispatch import send
 from .exceptions import FencedOut, ShardFailed, SliceSpent
 from .models import ENDED, WAITING, Run, RunEvent, RunStatus
-from .operations import Job, Operation, OperationKind, Stage, get_operation
+from .operations import Job, Operation, OperationKind, Stage, WindowResult, get_operation
 from .record import RunRecord, job_of
 from .settings import maintenance_settings
 from .signals import run_started
@@ -310,17 +309,15 @@ class Runner:
             with transaction.atomic(using=using):
                 set_timeouts(using, in_transaction=True)
                 result = stage.work(cursor["positions"][number], size)
-                counts = result.counts if result else Counter()
                 cursor = after_window(cursor, number, result.position if result else None)
-                seconds = time.monotonic() - began
                 is_joint = using == self.record.alias
                 if is_joint:
-                    keep_run_row_unlocked(using)
-                    self._store_window(cursor, counts, seconds=seconds, size=size if result else None)
+                    check_foreign_keys(using)
+                    self._store_window(cursor, result, seconds=time.monotonic() - began, size=size)
         finally:
             reset_timeouts(using)
         if not is_joint:
-            self._store_window(cursor, counts, seconds=seconds, size=size if result else None)
+            self._store_window(cursor, result, seconds=time.monotonic() - began, size=size)
         self.record.reload()
         if self.on_window is not None:
             self.on_window(self.run)
@@ -352,11 +349,11 @@ class Runner:
         self.record.reload()
 
     def _store_window(
-        self, cursor: dict[str, Any], counts: Counter[str], *, seconds: float, size: int | None
+        self, cursor: dict[str, Any], result: WindowResult | None, *, seconds: float, size: int
     ) -> None:
         progress, using = progress_of_cursor(cursor, self.stages), self._using()
         self.record.store_window(
-            cursor, progress=progress, counts=counts, seconds=seconds, size=size, using=using
+            cursor, progress=progress, result=result, seconds=seconds, size=size, using=using
         )
 
     def _interrupt(self, why: str) -> None:

@@ -75,12 +75,14 @@ def remember(marks: Sequence[Any] | None, mark: WindowMark) -> list[Any]:
     return [*(marks or []), mark.pack()][-REMEMBERED:]
 
 
-def next_size(size: int, seconds: float, using: str) -> int:
+def next_size(size: int, seconds: float, using: str, *, is_full: bool = True) -> int:
     """Return the rows of the window after one of `size` rows that took `seconds` on the database `using`.
 
-    Grows by WINDOW_GROWTH at most, shrinks as far as it takes, stays within the minimum and the maximum.
+    Grows by WINDOW_GROWTH at most, shrinks as far as it takes, stays within the minimum and the maximum. One that was
+    not full (see `WindowResult`) was quick because it did little: after it, none grows.
     """
-    return fitted_size(size, seconds, target_seconds(using))
+    fitted = fitted_size(size, seconds, target_seconds(using))
+    return fitted if is_full else min(fitted, size)
 
 
 def fitted_size(size: int, seconds: float, target: float) -> int:

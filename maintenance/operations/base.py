@@ -46,10 +46,14 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class WindowResult:
-    """What one window did: the position after it, and the rows dealt with by table."""
+    """What one window did: the position after it, and the rows dealt with by table.
+
+    `is_full` says that it would have done more, had it been larger: only then may the next one be.
+    """
 
     position: Position
     counts: Counter[str]
+    is_full: bool = True
 
 
 class Stage:

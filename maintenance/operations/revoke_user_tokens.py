@@ -92,7 +92,7 @@ class StragglersStage(Stage):
 
     def work(self, position: Position, size: int) -> WindowResult | None:
         counts = end_stragglers(self.holder, self.job.cutoff)
-        return WindowResult(position=position, counts=counts) if counts else None
+        return WindowResult(position=position, counts=counts, is_full=False) if counts else None
 
 
 class RevokeUserTokens(Operation):

@@ -41,12 +41,13 @@ class WalkStage(Stage):
 
     def work(self, position: Position, size: int) -> WindowResult | None:
         walk = self.walk(position["by"])
-        after = self._key(walk, position["after"])
-        window = walk.next_window(after=after, last=walk.from_json(position["last"]), size=size)
+        after, last = self._key(walk, position["after"]), walk.from_json(position["last"])
+        window = walk.next_window(after=after, last=last, size=size)
         if window is None:
             return None
         counts = self.work_window(walk, window)
-        return WindowResult(position={**position, "after": walk.to_json(window.upto)}, counts=counts)
+        position = {**position, "after": walk.to_json(window.upto)}
+        return WindowResult(position=position, counts=counts, is_full=window.upto != last)
 
     def split(self, position: Position, shards: int) -> list[Position]:
         walk = self.walk(position["by"])
