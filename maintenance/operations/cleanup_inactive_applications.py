@@ -38,6 +38,8 @@ from .walks import WalkStage
 
 APPLICATIONS_AT_MOST = 500
 """Looked at together, however large the window is."""
+ROWS_OF_APPLICATION = 20
+"""A window that may look at so many rows looks at one application: a look reads all that it has, few or many."""
 JUDGING = 1.25
 """One of so many parts of a preview's time goes to the verdicts; the rest is for what the applications hold."""
 JUDGED_FIRST = 25
@@ -86,17 +88,19 @@ class InactiveApplicationsStage(WalkStage):
     def work(self, position: Position, size: int) -> WindowResult | None:
         keys = [self.walk().from_json([key])[0] for key in position["going"]]
         if not keys:
-            return self._look(position, min(size, APPLICATIONS_AT_MOST))
+            return self._look(position, max(1, size // ROWS_OF_APPLICATION))
         if (kind := position["kind"]) is not None:
             counts, kind = delete_dead_rows(self.rule, keys, size=size, kind=kind)
-            return WindowResult(position={**position, "kind": kind}, counts=counts)
+            is_full = counts.total() >= size
+            return WindowResult(position={**position, "kind": kind}, counts=counts, is_full=is_full)
         _, counts = remove_applications(self.rule, keys, archive=partial(_archive, run_id=self.run_id))
-        return WindowResult(position={**position, "going": []}, counts=counts)
+        return WindowResult(position={**position, "going": []}, counts=counts, is_full=False)
 
-    def _look(self, position: Position, size: int) -> WindowResult | None:
+    def _look(self, position: Position, applications: int) -> WindowResult | None:
         walk = self.walk()
         after = self._key(walk, position["after"])
-        window = walk.next_window(after=after, last=walk.from_json(position["last"]), size=size)
+        last, size = walk.from_json(position["last"]), min(applications, APPLICATIONS_AT_MOST)
+        window = walk.next_window(after=after, last=last, size=size)
         if window is None:
             return None
         keys = walk.rows.filter(walk.inside(window)).values_list("pk", flat=True)
@@ -107,7 +111,8 @@ class InactiveApplicationsStage(WalkStage):
             "going": [walk.to_json((key,))[0] for key in going],
             "kind": 0,
         }
-        return WindowResult(position=position, counts=Counter())
+        is_full = applications <= APPLICATIONS_AT_MOST
+        return WindowResult(position=position, counts=Counter(), is_full=is_full)
 
 
 class CleanupInactiveApplications(Operation):

@@ -67,6 +67,32 @@ def test_a_run_removes_what_is_inactive_counts_it_and_archives_it(engine: Engine
     assert set(run.archived_applications.values_list("client_id", flat=True)) == {"flood", "dormant"}
 
 
+@pytest.mark.django_db
+@override_settings(MAINTENANCE={"PROTECTED_APPLICATIONS": is_protected})
+def test_as_many_applications_are_looked_at_together_as_a_window_may_read_of() -> None:
+    """A look reads all that they have: after a time-out fewer are looked at, as the window is half as large."""
+    for number in range(12):
+        make_application(f"keep{number}", days=400, used=100)
+    run = run_here(runs.enqueue("cleanup_inactive_applications"), window_rows=100)
+    assert (run.windows, Application.objects.count()) == (3, 12)
+
+
+@on_every_engine
+@override_settings(
+    MAINTENANCE={
+        "WINDOW_INITIAL_ROWS": 20_000,
+        "WINDOW_TARGET_SECONDS": 5.0,
+        "WINDOW_TARGET_SECONDS_SQLITE": 5.0,
+    }
+)
+def test_no_window_is_larger_because_others_had_little_to_do(engine: EngineDatabase) -> None:
+    """Looks at few applications, and their rows, tell nothing of how many rows a window has time for."""
+    for number in range(3):
+        make_application(f"dormant{number}", days=400, used=100, tokens=2)
+    run = run_here(runs.enqueue("cleanup_inactive_applications"))
+    assert (run.rows, run.windows, run.window_rows) == (9, 3, 20_000)
+
+
 @on_every_engine
 def test_the_plain_function_says_of_each_what_became_of_it_and_why(engine: EngineDatabase) -> None:
     make_application("active", days=400, used=5)
