@@ -86,9 +86,10 @@ class InactiveApplicationsStage(WalkStage):
         return position and {**position, "going": [], "kind": None}
 
     def work(self, position: Position, size: int) -> WindowResult | None:
-        keys = [self.walk().from_json([key])[0] for key in position["going"]]
+        walk = self.walk()
+        keys = [walk.from_json([key])[0] for key in position["going"]]
         if not keys:
-            return self._look(position, max(1, size // ROWS_OF_APPLICATION))
+            return self._look(walk, position, max(1, size // ROWS_OF_APPLICATION))
         if (kind := position["kind"]) is not None:
             counts, kind = delete_dead_rows(self.rule, keys, size=size, kind=kind)
             is_full = counts.total() >= size
@@ -96,8 +97,7 @@ class InactiveApplicationsStage(WalkStage):
         _, counts = remove_applications(self.rule, keys, archive=partial(_archive, run_id=self.run_id))
         return WindowResult(position={**position, "going": []}, counts=counts, is_full=False)
 
-    def _look(self, position: Position, applications: int) -> WindowResult | None:
-        walk = self.walk()
+    def _look(self, walk: Walk, position: Position, applications: int) -> WindowResult | None:
         after = self._key(walk, position["after"])
         last, size = walk.from_json(position["last"]), min(applications, APPLICATIONS_AT_MOST)
         window = walk.next_window(after=after, last=last, size=size)
