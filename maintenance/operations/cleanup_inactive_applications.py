@@ -111,7 +111,7 @@ class InactiveApplicationsStage(WalkStage):
             "going": [walk.to_json((key,))[0] for key in going],
             "kind": 0,
         }
-        is_full = applications <= APPLICATIONS_AT_MOST
+        is_full = applications <= APPLICATIONS_AT_MOST and window.upto != last
         return WindowResult(position=position, counts=Counter(), is_full=is_full)
 
 
