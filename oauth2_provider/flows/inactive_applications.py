@@ -15,7 +15,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models, router, transaction
-from django.db.models import Exists, OuterRef, ProtectedError, Q, QuerySet, RestrictedError
+from django.db.models import OuterRef, ProtectedError, Q, QuerySet, RestrictedError, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from ..batching import atomically, is_among, some_of
 from ..models import (
@@ -259,11 +260,12 @@ def _live_device_grants(rule: InactivityRule) -> QuerySet[Any]:
 
 
 def _any(querysets: Iterable[QuerySet[Any]]) -> Any:
-    first, *others = (Exists(rows) for rows in querysets)
-    condition: Any = Q(first)
-    for other in others:
-        condition |= Q(other)
-    return models.ExpressionWrapper(condition, output_field=models.BooleanField())
+    """Return whether one of `querysets` has a row, asked in their order.
+
+    Scalar subqueries, each of which looks into an index; of EXISTS a planner may make a hash of the whole table.
+    """
+    found = (Subquery(rows.values(found=Value(True))[:1]) for rows in querysets)
+    return Coalesce(*found, Value(False), output_field=models.BooleanField())
 
 
 def _used_tokens() -> QuerySet[Any]:
