@@ -251,18 +251,6 @@ def is_among(name: str, keys: Sequence[Any]) -> Any:
     return Q(**{f"{name}__in": keys})
 
 
-def some_of(rows: QuerySet[Any], size: int, *, by: str, among: QuerySet[Any] | None = None) -> QuerySet[Any]:
-    """Return up to `size` of `rows`, which are chosen by the indexed field `by`, as rows that one statement may change.
-
-    In the order of that field: whatever a planner expects of the rest of the table, it pays to begin at the index.
-    They are chosen among all `rows`, or a wider `among` that a planner can reckon with; there may be fewer then.
-    """
-    chosen = (rows if among is None else among).order_by(by).values("pk")[:size]
-    if connections[rows.db].vendor == "postgresql":
-        return rows.filter(IsAnyOf(F("pk"), chosen))
-    return rows.filter(is_among("pk", [row["pk"] for row in chosen]))
-
-
 def estimated_count(rows: QuerySet[Any], *, at_most: int) -> int:
     """Return about how many `rows` there are, as far as `at_most`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -10,10 +11,10 @@ from typing import Any
 
 from django import forms
 from django.db import OperationalError, router, transaction
-from django.db.models import JSONField, Value
+from django.db.models import Value
 from django.utils import timezone
 
-from oauth2_provider.batching import Walk, in_chunks, with_retries
+from oauth2_provider.batching import Key, Walk, in_chunks, with_retries
 from oauth2_provider.flows.application_archive import NotRestorable, archived, restore
 from oauth2_provider.flows.inactive_applications import (
     InactivityRule,
@@ -37,7 +38,9 @@ from .tally import SAMPLES, Tally, exactly
 from .walks import WalkStage
 
 APPLICATIONS_AT_MOST = 500
-"""Looked at together, however large the window is."""
+"""Looked at in one statement."""
+ENOUGH_APPLICATIONS = APPLICATIONS_AT_MOST // 2
+"""Where no more than these go, others are looked at to go with them, as far as the window's size allows."""
 ROWS_OF_APPLICATION = 20
 """A window that may look at so many rows looks at one application: a look reads all that it has, few or many."""
 JUDGING = 1.25
@@ -98,20 +101,18 @@ class InactiveApplicationsStage(WalkStage):
         return WindowResult(position={**position, "going": []}, counts=counts, is_full=False)
 
     def _look(self, walk: Walk, position: Position, applications: int) -> WindowResult | None:
-        after = self._key(walk, position["after"])
-        last, size = walk.from_json(position["last"]), min(applications, APPLICATIONS_AT_MOST)
-        window = walk.next_window(after=after, last=last, size=size)
-        if window is None:
+        after, last = self._key(walk, position["after"]), walk.from_json(position["last"])
+        verdicts, upto = _look(self.rule, walk, after=after, last=last, at_most=applications)
+        if upto is None:
             return None
-        keys = walk.rows.filter(walk.inside(window)).values_list("pk", flat=True)
-        going = [verdict.application.pk for verdict in judge(self.rule, keys) if verdict.kept is None]
+        going = _going(verdicts)
         position = {
             **position,
-            "after": walk.to_json(window.upto),
+            "after": walk.to_json(upto),
             "going": [walk.to_json((key,))[0] for key in going],
             "kind": 0,
         }
-        is_full = applications <= APPLICATIONS_AT_MOST and window.upto != last
+        is_full = applications <= APPLICATIONS_AT_MOST and len(going) <= ENOUGH_APPLICATIONS and upto != last
         return WindowResult(position=position, counts=Counter(), is_full=is_full)
 
 
@@ -178,7 +179,7 @@ def cleanup_inactive_applications(*, days: int = 90, never_authorized_days: int 
     )
     run.save()
     counts: Counter[str] = Counter()
-    done = [verdict for keys in _batches(rule) for verdict in _clean_up(rule, keys, run, counts)]
+    done = [verdict for verdicts in _looks(rule) for verdict in _clean_up(rule, verdicts, run, counts)]
     Run.objects.filter(pk=run.pk).update(counts=dict(+counts), finished=timezone.now(), progress=1.0)
     return done
 
@@ -259,7 +260,7 @@ def _judged(rule: InactivityRule, budget: Budget) -> tuple[list[Verdict], bool]:
     return verdicts, False
 
 
-def _batches(rule: InactivityRule, *, first: int = APPLICATIONS_AT_MOST) -> Iterator[list[Any]]:
+def _batches(rule: InactivityRule, *, first: int) -> Iterator[list[Any]]:
     """Yield the keys of candidates, `first` of them and then each time twice as many, to APPLICATIONS_AT_MOST."""
     walk = Walk(rows=candidates(rule))
     last, after, size = walk.last(), None, first
@@ -268,12 +269,45 @@ def _batches(rule: InactivityRule, *, first: int = APPLICATIONS_AT_MOST) -> Iter
         yield list(walk.rows.filter(walk.inside(window)).values_list("pk", flat=True))
 
 
+def _looks(rule: InactivityRule) -> Iterator[list[Verdict]]:
+    """Yield the verdicts on all candidates, as many at a time as may go together."""
+    walk = Walk(rows=candidates(rule))
+    last, upto = walk.last(), None
+    while last is not None:
+        verdicts, upto = _look(rule, walk, after=upto, last=last)
+        if upto is None:
+            return
+        yield verdicts
+
+
+def _look(
+    rule: InactivityRule, walk: Walk, *, after: Key | None, last: Key, at_most: int = sys.maxsize
+) -> tuple[list[Verdict], Key | None]:
+    """Look at candidates after `after`, up to `last`, until enough of them go, or `at_most` were looked at.
+
+    Returns the verdicts and the key of the last that was looked at; None where there was none.
+    """
+    verdicts: list[Verdict] = []
+    upto = None
+    while at_most > 0 and len(_going(verdicts)) <= ENOUGH_APPLICATIONS:
+        size = min(at_most, APPLICATIONS_AT_MOST)
+        window = walk.next_window(after=upto or after, last=last, size=size)
+        if window is None:
+            break
+        verdicts += judge(rule, walk.rows.filter(walk.inside(window)).values_list("pk", flat=True))
+        upto, at_most = window.upto, at_most - size
+    return verdicts, upto
+
+
+def _going(verdicts: Iterable[Verdict]) -> list[Any]:
+    return [verdict.application.pk for verdict in verdicts if verdict.kept is None]
+
+
 def _clean_up(
-    rule: InactivityRule, keys: Iterable[Any], run: Run, counts: Counter[str]
+    rule: InactivityRule, judged: Sequence[Verdict], run: Run, counts: Counter[str]
 ) -> list[dict[str, Any]]:
     using = router.db_for_write(get_application_model())
-    verdicts = {verdict.application.pk: verdict for verdict in judge(rule, keys)}
-    going = [key for key, verdict in verdicts.items() if verdict.kept is None]
+    verdicts, going = {verdict.application.pk: verdict for verdict in judged}, _going(judged)
 
     def delete_window(kind: int) -> tuple[Counter[str], int | None]:
         with transaction.atomic(using=using):
@@ -295,12 +329,13 @@ def _clean_up(
 
 def _archive(applications: Sequence[Any], *, run_id: Any) -> None:
     """Keep `applications` in the archive; documents as expressions, for in an array psycopg quotes them twice."""
+    field = ArchivedApplication._meta.get_field("document")
     ArchivedApplication.objects.bulk_create(
         ArchivedApplication(
             run_id=run_id,
             client_id=application.client_id,
             name=application.name,
-            document=Value(document, JSONField()),
+            document=Value(document, field),
         )
         for application, document in zip(applications, archived(applications), strict=True)
     )

@@ -18,7 +18,7 @@ from django.db import models, router, transaction
 from django.db.models import OuterRef, ProtectedError, Q, QuerySet, RestrictedError, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from ..batching import atomically, is_among, some_of
+from ..batching import atomically, is_among
 from ..models import (
     ClientSecret,
     get_access_token_model,
@@ -28,8 +28,8 @@ from ..models import (
     get_id_token_model,
     get_refresh_token_model,
 )
-from ..models.deletion import delete_rows, slow_path_reasons
-from ..models.expiry import idle_refresh_tokens, is_usable, refresh_tokens_with_end, unheld
+from ..models.deletion import delete_rows, delete_some, slow_path_reasons
+from ..models.expiry import is_usable, refresh_tokens_with_end, unheld
 from ..settings import oauth2_settings
 
 OF_APPLICATION = Q(application=OuterRef("pk"))
@@ -124,9 +124,9 @@ def delete_dead_rows(
 ) -> tuple[Counter[str], int | None]:
     """Delete about `size` rows of the applications `keys` that are over, from the kind of that number on.
 
-    Returns the rows that went, by table, and the number of the kind to go on with; None after the last. That is the
-    first again where some are left, because another clean-up held them. The caller holds the transaction. What is live
-    stays: an application that is used meanwhile loses nothing.
+    Returns the rows that went, by table, and the number of the kind to go on with; None after the last. A kind is done
+    when all that was looked at went, or nothing did: some may be held by rows that another clean-up is about to take.
+    The caller holds the transaction. What is live stays: an application that is used meanwhile loses nothing.
     """
     owned = is_among(
         "application", list(candidates(rule).filter(is_among("pk", keys)).values_list("pk", flat=True))
@@ -134,15 +134,19 @@ def delete_dead_rows(
     counts: Counter[str] = Counter()
     while kind < len(KINDS) and (left := size - counts.total()) > 0:
         dead = KINDS[kind](rule, owned)
-        some = some_of(dead.rows, left, by="application", among=dead.among)
-        removed = delete_rows(some, is_held=dead.followers is not None, followers=dead.followers)
+        removed, chosen = delete_some(
+            dead.rows,
+            left,
+            among=dead.among,
+            by="application",
+            is_held=dead.followers is not None,
+            followers=dead.followers,
+        )
         counts += removed
         gone = removed[dead.rows.model._meta.db_table]
-        if gone < left and (dead.among is None or not gone):
+        if not gone or gone == chosen < left:
             kind += 1
-    if kind < len(KINDS):
-        return counts, kind
-    return counts, 0 if counts and _has_dead_rows(rule, owned) else None
+    return counts, kind if kind < len(KINDS) else None
 
 
 def remove_applications(
@@ -274,55 +278,46 @@ def _used_tokens() -> QuerySet[Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class DeadRows:
-    """Rows of one kind that are over.
-
-    `followers` go along (see `delete_rows`). `among` are more rows, where `rows` are those that nothing holds: hardly
-    any is held by now, but a planner believes that nearly all are, and would read all to find some.
-    """
+    """Rows of one kind that are over: of `among`, all that the applications have. `followers` go along."""
 
     rows: QuerySet[Any]
+    among: QuerySet[Any]
     followers: QuerySet[Any] | None = None
-    among: QuerySet[Any] | None = None
 
 
-def _revoked_refresh_tokens(rule: InactivityRule, owned: Any) -> DeadRows:
-    rows = _rows(get_refresh_token_model()).filter(owned, revoked__isnull=False)
-    return DeadRows(rows=rows, followers=_unheld_access_tokens(rule, owned).rows)
-
-
-def _idle_refresh_tokens(rule: InactivityRule, owned: Any) -> DeadRows:
-    rows = idle_refresh_tokens(rule.now).filter(owned)
-    return DeadRows(rows=rows, followers=_unheld_access_tokens(rule, owned).rows)
+def _dead_refresh_tokens(rule: InactivityRule, owned: Any) -> DeadRows:
+    rows = refresh_tokens_with_end(rule.now).filter(owned)
+    return DeadRows(
+        rows=rows.exclude(is_usable(rule.now)),
+        among=_rows(get_refresh_token_model()).filter(owned),
+        followers=_unheld_access_tokens(rule, owned).rows,
+    )
 
 
 def _unheld_access_tokens(rule: InactivityRule, owned: Any) -> DeadRows:
-    rows = _rows(get_access_token_model()).filter(owned, expires__lt=rule.now)
-    return DeadRows(rows=unheld(rows, get_refresh_token_model(), "access_token"), among=rows)
+    among = _rows(get_access_token_model()).filter(owned)
+    over = among.filter(expires__lt=rule.now)
+    return DeadRows(rows=unheld(over, get_refresh_token_model(), "access_token"), among=among)
 
 
 def _unheld_id_tokens(rule: InactivityRule, owned: Any) -> DeadRows:
-    rows = _rows(get_id_token_model()).filter(owned, expires__lt=rule.now)
-    return DeadRows(rows=unheld(rows, get_access_token_model(), "id_token"), among=rows)
+    among = _rows(get_id_token_model()).filter(owned)
+    over = among.filter(expires__lt=rule.now)
+    return DeadRows(rows=unheld(over, get_access_token_model(), "id_token"), among=among)
 
 
 def _expired_grants(rule: InactivityRule, owned: Any) -> DeadRows:
-    return DeadRows(rows=_rows(get_grant_model()).filter(owned, expires__lt=rule.now))
+    among = _rows(get_grant_model()).filter(owned)
+    return DeadRows(rows=among.filter(expires__lt=rule.now), among=among)
 
 
 KINDS = (
-    _revoked_refresh_tokens,
-    _idle_refresh_tokens,
+    _dead_refresh_tokens,
     _unheld_access_tokens,
     _unheld_id_tokens,
     _expired_grants,
 )
 """What is over of the applications whose rows are `owned`, in the order in which it can go."""
-
-
-def _has_dead_rows(rule: InactivityRule, owned: Any) -> bool:
-    """Tell whether any are left, looked for like those that go (see `some_of`): by the index on the application."""
-    kinds = (find(rule, owned).rows for find in KINDS)
-    return any(rows.order_by("application").values("pk")[:1] for rows in kinds)
 
 
 def _delete_all_rows(applications: Sequence[Any]) -> Counter[str]:

@@ -14,7 +14,6 @@ from oauth2_provider.batching import (
     estimated_count,
     estimated_total,
     is_among,
-    some_of,
 )
 from oauth2_provider.models import Application
 from tests.databases import EngineDatabase, analyze
@@ -151,14 +150,3 @@ def test_rows_that_are_named_are_looked_up_not_looked_for(engine: EngineDatabase
     found = Application.objects.filter(IsAnyOf(F("pk"), few.values("pk")))
     assert (named.count(), found.count()) == (3, 3)
     assert [estimated_count(rows, at_most=10_000) <= 10 for rows in (named, found)] == [True, True]
-
-
-@on_every_engine
-def test_some_rows_are_chosen_in_the_order_of_an_index_and_may_be_changed(engine: EngineDatabase) -> None:
-    for number in range(3):
-        make_client(f"client-{2 - number}", name="old")
-    rows = Application.objects.filter(name="old")
-    assert some_of(rows, 2, by="client_id").update(name="new") == 2
-    assert rows.get().client_id == "client-2"
-    assert some_of(rows, 2, by="client_id").delete()[0] == 1
-    assert some_of(rows, 2, by="client_id").update(name="newer") == 0

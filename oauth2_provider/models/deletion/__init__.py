@@ -48,8 +48,7 @@ def delete_rows(
     """
     if slow_path_reasons(rows.model):
         return _delete_by_orm(rows)
-    if followers is not None and slow_path_reasons(followers.model):
-        followers = None
+    followers = _by_set(followers)
     references = [*_back_references(rows.model)] if is_held else []
     try:
         if connections[rows.db].vendor == "postgresql":
@@ -62,6 +61,32 @@ def delete_rows(
         return counts
     except EmptyResultSet:  # the condition cannot be met: `pk__in=[]`
         return Counter()
+
+
+def delete_some(
+    rows: QuerySet[Any],
+    size: int,
+    *,
+    among: QuerySet[Any],
+    by: str,
+    is_held: bool = True,
+    followers: QuerySet[Any] | None = None,
+) -> tuple[Counter[str], int]:
+    """Delete those of `rows` that are in a choice of `size` rows of `among`; for the rest see `delete_rows`.
+
+    Returns the rows that went, by table, and how many were chosen. `among` holds all `rows`, and few others: it is what
+    the indexed field `by` finds, so that no planner looks for them in the rest of the table.
+    """
+    if rows.query.is_empty():
+        return Counter(), 0
+    if connections[rows.db].vendor == "postgresql" and not slow_path_reasons(rows.model):
+        references = [*_back_references(rows.model)] if is_held else []
+        return postgresql.delete_some(
+            rows, size, among=among, references=references, followers=_by_set(followers)
+        )
+    keys = list(among.order_by(by).values_list("pk", flat=True)[:size])
+    named = rows.filter(is_among("pk", keys))
+    return delete_rows(named, is_held=is_held, followers=followers), len(keys)
 
 
 def delete_in_use(rows: QuerySet[Any]) -> None:
@@ -91,6 +116,11 @@ def slow_path_reasons(model: type[models.Model]) -> list[str]:
         if relation.field not in known
     ]
     return reasons
+
+
+def _by_set(rows: QuerySet[Any] | None) -> QuerySet[Any] | None:
+    """Return `rows` if a statement may delete them, or else None."""
+    return None if rows is None or slow_path_reasons(rows.model) else rows
 
 
 def _references(model: type[models.Model]) -> Iterator[Any]:

@@ -9,6 +9,8 @@ whole table for a window of a thousand rows.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -43,16 +45,27 @@ class Statement:
         self, deleted: dict[str, type[models.Model]], *, changed: dict[str, type[models.Model]] | None = None
     ) -> Counter[str]:
         """Execute it and count the rows of the parts named, by table; what is deleted leaves its time (`use`)."""
+        counts, _ = self.counts(deleted, changed=changed)
+        return counts
+
+    def counts(
+        self,
+        deleted: dict[str, type[models.Model]],
+        *,
+        changed: dict[str, type[models.Model]] | None = None,
+        read: Sequence[str] = (),
+    ) -> tuple[Counter[str], list[int]]:
+        """Likewise, and count the rows of the parts `read`, each for itself."""
         _add_remembered_use(self, {name: model for name, model in deleted.items() if witnesses_use(model)})
         parts = {**deleted, **(changed or {})}
-        totals = ", ".join(f"(SELECT count(*) FROM {name})" for name in parts)
+        totals = ", ".join(f"(SELECT count(*) FROM {name})" for name in [*parts, *read])
         with connections[self.using].cursor() as cursor:
             cursor.execute(f"WITH {', '.join(self.parts)} SELECT {totals}", self.parameters)
             row = cursor.fetchone()
         counts: Counter[str] = Counter()
-        for model, total in zip(parts.values(), row, strict=True):
+        for model, total in zip(parts.values(), row, strict=False):
             counts[model._meta.db_table] += total
-        return counts
+        return counts, list(row[len(parts) :])
 
 
 def delete_rows(
@@ -60,8 +73,48 @@ def delete_rows(
 ) -> Counter[str]:
     """Delete `rows`; null or, where they are among `followers`, delete what refers to them. See `deletion`."""
     statement = Statement(rows.db)
+    return statement.count(_add_deletes(statement, rows, references, followers))
+
+
+def delete_some(
+    rows: QuerySet[Any],
+    size: int,
+    *,
+    among: QuerySet[Any],
+    references: list[Any],
+    followers: QuerySet[Any] | None,
+) -> tuple[Counter[str], int]:
+    """Likewise, of `rows` those in a choice of `size` rows of `among`; returns how many were chosen, too."""
+    statement = Statement(rows.db)
+    statement.add("chosen", *_compile(among.values(target=F("pk"))[:size]))
+    are_chosen = IsAnyOf(F("pk"), RawSQL("SELECT chosen.target FROM chosen", []))
+    deleted = _add_deletes(statement, rows.filter(are_chosen), references, followers)
+    with _by_indexes(rows.db):
+        counts, (chosen,) = statement.counts(deleted, read=["chosen"])
+    return counts, chosen
+
+
+@contextmanager
+def _by_indexes(using: str) -> Iterator[None]:
+    """Have statements planned by indexes alone, however many rows of a table they may choose from.
+
+    To choose some of many, a planner begins at the front of the table, where earlier windows left nothing; told an
+    order that keeps it from there, it reads and sorts them all. The transaction's setting is put back.
+    """
+    with connections[using].cursor() as cursor:
+        setting = "set_config('enable_seqscan', %s, true)"
+        cursor.execute(f"SELECT current_setting('enable_seqscan'), {setting}", ["off"])
+        before, _ = cursor.fetchone()
+        yield
+        cursor.execute(f"SELECT {setting}", [before])
+
+
+def _add_deletes(
+    statement: Statement, rows: QuerySet[Any], references: list[Any], followers: QuerySet[Any] | None
+) -> dict[str, type[models.Model]]:
+    """Add what deletes `rows` and deals with what refers to them; returns the parts that delete, with their models."""
     add_delete(statement, "gone", rows)
-    counted = {"gone": rows.model}
+    deleted = {"gone": rows.model}
     for number, reference in enumerate(references):
         hooked, unhooked, followed = f"hooked{number}", f"unhooked{number}", f"followed{number}"
         quote, table = statement.quote, statement.quote(reference.model._meta.db_table)
@@ -73,11 +126,11 @@ def delete_rows(
         if followers is not None:
             among = IsAnyOf(F("pk"), RawSQL(f"SELECT {pk} FROM {hooked}", []))
             add_delete(statement, followed, followers.filter(among))
-            counted[followed] = followers.model
+            deleted[followed] = followers.model
             spared = f" AND {pk} NOT IN (SELECT {pk} FROM {followed})"
         update = f"UPDATE {table} SET {column} = NULL WHERE {among_hooked}{spared}"
         statement.add(unhooked, update)
-    return statement.count(counted)
+    return deleted
 
 
 def add_delete(statement: Statement, name: str, rows: QuerySet[Any]) -> None:

@@ -24,6 +24,7 @@ from oauth2_provider.models import AccessToken, Application
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine
 from tests.oauth2_provider.credentials import make_client
+from tests.plans import multiply
 
 
 def make_application(
@@ -75,6 +76,18 @@ def test_as_many_applications_are_looked_at_together_as_a_window_may_read_of() -
         make_application(f"keep{number}", days=400, used=100)
     run = run_here(runs.enqueue("cleanup_inactive_applications"), window_rows=100)
     assert (run.windows, Application.objects.count()) == (3, 12)
+
+
+@on_every_engine
+@override_settings(MAINTENANCE={"PROTECTED_APPLICATIONS": is_protected})
+def test_so_many_are_looked_at_that_enough_go_together(engine: EngineDatabase) -> None:
+    """Half of them stay: what goes of 500 and what goes of the next 100 is removed at once."""
+    for client_id in ("keep", "gone"):
+        numbered = f"REPLACE('{client_id} #', '#', CAST(n AS CHAR(9)))"
+        multiply(make_application(client_id, days=400), 299, client_id=numbered)
+    run = run_here(runs.enqueue("cleanup_inactive_applications"), window_rows=12_000)
+    assert (run.counts, run.windows) == ({"oauth2_provider_application": 300}, 3)
+    assert Application.objects.count() == 300
 
 
 @on_every_engine

@@ -1,17 +1,21 @@
-"""Looks at inactive applications begin at what these have: not at the front of a big table."""
+"""Looks at inactive applications, and their windows, begin at what these have: not at the front of a big table."""
 
 from __future__ import annotations
 
-from django.db import connection
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from oauth2_provider.flows.inactive_applications import InactivityRule, judge
-from oauth2_provider.models import Application
+from oauth2_provider.flows.inactive_applications import InactivityRule, delete_dead_rows, judge
+from oauth2_provider.models import AccessToken, Application
 from tests.databases import EngineDatabase
 from tests.engines import on_postgresql
 from tests.oauth2_provider.credentials import make_client
-from tests.plans import TOKEN_TABLES, fill, multiply, scanned, selects
+from tests.plans import TOKEN_TABLES, fill, multiply, nodes, scanned, selects
 
 ROWS = 40_000
 APPLICATIONS = 1000
@@ -37,6 +41,22 @@ def rule() -> InactivityRule:
     return InactivityRule(now=timezone.now(), days=90, never_authorized_days=30)
 
 
+@contextmanager
+def plans_of_windows() -> Iterator[list[dict[str, Any]]]:
+    """Yield the plans of the statements that delete, as they are made where these are executed."""
+    plans: list[dict[str, Any]] = []
+
+    def explain(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("WITH"):
+            execute(f"EXPLAIN (FORMAT JSON) {sql}", params, many, context)
+            (answer,) = context["cursor"].fetchone()
+            plans.append(answer[0]["Plan"])
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        yield plans
+
+
 @on_postgresql
 def test_a_look_at_some_of_many_applications_reads_what_they_have(engine: EngineDatabase) -> None:
     keys = make_dormant(ROWS)
@@ -44,3 +64,22 @@ def test_a_look_at_some_of_many_applications_reads_what_they_have(engine: Engine
         verdicts = judge(rule(), keys[:300])
     assert {verdict.kept for verdict in verdicts} == {None}
     assert scanned(selects(captured)).isdisjoint(TOKEN_TABLES)
+
+
+@on_postgresql
+def test_a_window_reads_no_more_than_it_deletes_even_where_the_whole_table_goes(
+    engine: EngineDatabase,
+) -> None:
+    keys = make_dormant(ROWS)
+    with plans_of_windows() as plans, transaction.atomic():
+        kind: int | None = 0
+        while kind is not None:
+            counts, kind = delete_dead_rows(rule(), keys, size=5000, kind=kind)
+            assert counts.total() <= 5000
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW enable_seqscan")
+            assert cursor.fetchone() == ("on",)
+    assert not AccessToken.objects.exists()
+    parts = [(node["Node Type"], node.get("Relation Name")) for plan in plans for node in nodes(plan)]
+    assert {table for _, table in parts} >= {*TOKEN_TABLES}
+    assert {table for kind, table in parts if kind == "Seq Scan"}.isdisjoint(TOKEN_TABLES)

@@ -1,0 +1,61 @@
+"""Deleting some rows at a time of those that an index finds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db.models.signals import post_delete
+
+from oauth2_provider.models import DeviceGrant
+from oauth2_provider.models.deletion import delete_some
+from tests.databases import EngineDatabase
+from tests.engines import on_every_engine
+
+TABLE = DeviceGrant._meta.db_table
+
+
+def make_codes(client_id: str, *, status: str, count: int) -> None:
+    for number in range(count):
+        name = f"{client_id} {status} {number}"
+        DeviceGrant.objects.create(
+            device_code=name, user_code=name, client_id=client_id, status=status, expires="2020-01-01T00:00Z"
+        )
+
+
+@on_every_engine
+@pytest.mark.parametrize("is_listened_to", [False, True])
+def test_some_rows_go_at_a_time_and_it_is_told_how_many_were_looked_at(
+    engine: EngineDatabase, is_listened_to: bool
+) -> None:
+    make_codes("mine", status="denied", count=5)
+    make_codes("mine", status="authorized", count=1)
+    make_codes("others", status="denied", count=2)
+    among = DeviceGrant.objects.filter(client_id="mine").order_by()
+    denied = among.filter(status="denied")
+
+    def listen(**kwargs: Any) -> None:
+        """As a site may; rows then go by the ORM."""
+
+    if is_listened_to:
+        post_delete.connect(listen, sender=DeviceGrant)
+    try:
+        gone, looked_at = [], []
+        for _ in range(3):
+            counts, chosen = delete_some(denied, 4, among=among, by="client_id", is_held=False)
+            gone.append(counts[TABLE])
+            looked_at.append(chosen)
+    finally:
+        post_delete.disconnect(listen, sender=DeviceGrant)
+    assert (sum(gone), gone[2], looked_at) == (5, 0, [4, min(4, 6 - gone[0]), 1])
+    assert set(DeviceGrant.objects.values_list("client_id", "status")) == {
+        ("mine", "authorized"),
+        ("others", "denied"),
+    }
+
+
+@on_every_engine
+def test_where_no_row_can_be_meant_none_is_looked_at(engine: EngineDatabase) -> None:
+    make_codes("mine", status="denied", count=1)
+    among = DeviceGrant.objects.order_by()
+    assert delete_some(among.none(), 4, among=among, by="client_id") == ({}, 0)
