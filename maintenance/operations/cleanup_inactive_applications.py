@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -102,18 +103,17 @@ class InactiveApplicationsStage(WalkStage):
 
     def _look(self, walk: Walk, position: Position, applications: int) -> WindowResult | None:
         after, last = self._key(walk, position["after"]), walk.from_json(position["last"])
-        verdicts, upto = _look(self.rule, walk, after=after, last=last, at_most=applications)
-        if upto is None:
+        look = _look(self.rule, walk, after=after, last=last, at_most=applications)
+        if look is None:
             return None
-        going = _going(verdicts)
         position = {
             **position,
-            "after": walk.to_json(upto),
-            "going": [walk.to_json((key,))[0] for key in going],
+            "after": walk.to_json(look.upto),
+            "going": [walk.to_json((key,))[0] for key in look.going],
             "kind": 0,
         }
-        is_full = applications <= APPLICATIONS_AT_MOST and len(going) <= ENOUGH_APPLICATIONS and upto != last
-        return WindowResult(position=position, counts=Counter(), is_full=is_full)
+        is_few = applications <= APPLICATIONS_AT_MOST and len(look.going) <= ENOUGH_APPLICATIONS
+        return WindowResult(position=position, counts=Counter(), is_full=is_few and look.upto != last)
 
 
 class CleanupInactiveApplications(Operation):
@@ -179,7 +179,7 @@ def cleanup_inactive_applications(*, days: int = 90, never_authorized_days: int 
     )
     run.save()
     counts: Counter[str] = Counter()
-    done = [verdict for verdicts in _looks(rule) for verdict in _clean_up(rule, verdicts, run, counts)]
+    done = [outcome for look in _looks(rule) for outcome in _clean_up(rule, look, run, counts)]
     Run.objects.filter(pk=run.pk).update(counts=dict(+counts), finished=timezone.now(), progress=1.0)
     return done
 
@@ -269,45 +269,50 @@ def _batches(rule: InactivityRule, *, first: int) -> Iterator[list[Any]]:
         yield list(walk.rows.filter(walk.inside(window)).values_list("pk", flat=True))
 
 
-def _looks(rule: InactivityRule) -> Iterator[list[Verdict]]:
-    """Yield the verdicts on all candidates, as many at a time as may go together."""
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What a look at some candidates found: the outcome for each by its key, which of them go, how far it went."""
+
+    outcomes: dict[Any, dict[str, Any]]
+    going: list[Any]
+    upto: Key
+
+
+def _looks(rule: InactivityRule) -> Iterator[Look]:
+    """Look at all candidates, as many at a time as may go together."""
     walk = Walk(rows=candidates(rule))
-    last, upto = walk.last(), None
-    while last is not None:
-        verdicts, upto = _look(rule, walk, after=upto, last=last)
-        if upto is None:
-            return
-        yield verdicts
+    last, after = walk.last(), None
+    while last is not None and (look := _look(rule, walk, after=after, last=last)):
+        after = look.upto
+        yield look
 
 
 def _look(
     rule: InactivityRule, walk: Walk, *, after: Key | None, last: Key, at_most: int = sys.maxsize
-) -> tuple[list[Verdict], Key | None]:
-    """Look at candidates after `after`, up to `last`, until enough of them go, or `at_most` were looked at.
+) -> Look | None:
+    """Look at candidates after `after`, up to `last`, until enough go or `at_most` were looked at.
 
-    Returns the verdicts and the key of the last that was looked at; None where there was none.
+    None where none is left. Their rows, which take much more memory, are not kept.
     """
-    verdicts: list[Verdict] = []
+    outcomes: dict[Any, dict[str, Any]] = {}
+    going: list[Any] = []
     upto = None
-    while at_most > 0 and len(_going(verdicts)) <= ENOUGH_APPLICATIONS:
+    while at_most > 0 and len(going) <= ENOUGH_APPLICATIONS:
         size = min(at_most, APPLICATIONS_AT_MOST)
         window = walk.next_window(after=upto or after, last=last, size=size)
         if window is None:
             break
-        verdicts += judge(rule, walk.rows.filter(walk.inside(window)).values_list("pk", flat=True))
+        keys = walk.rows.filter(walk.inside(window)).values_list("pk", flat=True)
+        for verdict in judge(rule, keys):
+            outcomes[verdict.application.pk] = verdict.as_dict()
+            if verdict.kept is None:
+                going.append(verdict.application.pk)
         upto, at_most = window.upto, at_most - size
-    return verdicts, upto
+    return Look(outcomes=outcomes, going=going, upto=upto) if upto is not None else None
 
 
-def _going(verdicts: Iterable[Verdict]) -> list[Any]:
-    return [verdict.application.pk for verdict in verdicts if verdict.kept is None]
-
-
-def _clean_up(
-    rule: InactivityRule, judged: Sequence[Verdict], run: Run, counts: Counter[str]
-) -> list[dict[str, Any]]:
-    using = router.db_for_write(get_application_model())
-    verdicts, going = {verdict.application.pk: verdict for verdict in judged}, _going(judged)
+def _clean_up(rule: InactivityRule, look: Look, run: Run, counts: Counter[str]) -> list[dict[str, Any]]:
+    using, going = router.db_for_write(get_application_model()), look.going
 
     def delete_window(kind: int) -> tuple[Counter[str], int | None]:
         with transaction.atomic(using=using):
@@ -323,8 +328,8 @@ def _clean_up(
         counts.update(removed)
     final, removed = with_retries(remove, using=using)
     counts.update(removed)
-    verdicts.update({verdict.application.pk: verdict for verdict in final})
-    return [verdict.as_dict() for verdict in verdicts.values()]
+    sure = {verdict.application.pk: verdict.as_dict() for verdict in final}
+    return list({**look.outcomes, **sure}.values())
 
 
 def _archive(applications: Sequence[Any], *, run_id: Any) -> None:
