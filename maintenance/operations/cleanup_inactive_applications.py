@@ -224,15 +224,14 @@ def _rule(now: Any, values: Mapping[str, Any]) -> InactivityRule:
         days=values["days"] or 90,
         never_authorized_days=values["never_authorized_days"] or 30,
         is_protected=_protection(),
-        protected_among=_protected_by_operators,
+        protected=_protected_by_operators,
     )
 
 
-def _protected_by_operators(client_ids: Sequence[str]) -> set[str]:
-    """Return those of `client_ids` that an operator protected, as of now."""
+def _protected_by_operators() -> set[str]:
+    """Return the client_ids that operators protected, as of now: few, and quicker read than some are looked up."""
     stored = ProtectedApplication.objects.using(router.db_for_write(ProtectedApplication))
-    rows = stored.filter(client_id__in=client_ids)
-    return set(rows.values_list("client_id", flat=True))
+    return set(stored.order_by().values_list("client_id", flat=True))
 
 
 def _protection() -> Callable[[Any], bool]:

@@ -16,6 +16,7 @@ from django.db import router, transaction
 from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
+from ..batching import is_among
 from ..hashers import fast_hash, is_hashed_secret
 from ..models import ClientSecret, get_application_model
 
@@ -36,7 +37,9 @@ def archived(applications: Sequence[Any]) -> list[list[dict[str, Any]]]:
     """
     rows = [_without_plain_secret(application) for application in applications]
     prefetch_related_objects(rows, *_foreign_keys(get_application_model()))
-    secrets = list(ClientSecret.objects.filter(application__in=rows).order_by("pk"))
+    secrets = list(
+        ClientSecret.objects.filter(is_among("application", [row.pk for row in rows])).order_by("pk")
+    )
     further = defaultdict(list)
     for secret, values in zip(secrets, _as_values(secrets, fields=SECRET_FIELDS), strict=True):
         further[secret.application_id].append(values)

@@ -62,8 +62,8 @@ class InactivityRule:
     days: int
     never_authorized_days: int
     is_protected: Callable[[Any], bool] = lambda application: False
-    protected_among: Callable[[Sequence[str]], Collection[str]] = lambda client_ids: ()
-    """Of some client_ids, those that are protected: asked anew for each look, which may be the last before a delete."""
+    protected: Callable[[], Collection[str]] = frozenset
+    """The client_ids that are protected besides: asked anew for each look, which may be the last before a delete."""
 
     @property
     def used_before(self) -> datetime:
@@ -111,7 +111,7 @@ def judge(rule: InactivityRule, keys: Iterable[Any]) -> list[Verdict]:
     """Return a verdict on each of the applications `keys` that is a candidate, in the order of their keys."""
     applications = candidates(rule).filter(is_among("pk", list(keys))).order_by("pk")
     looked_at = list(applications.annotate(**_evidence(rule)))
-    protected = rule.protected_among([application.client_id for application in looked_at])
+    protected = rule.protected()
     uses = _uses(rule, [application.pk for application in looked_at if application.is_in_use])
     return [
         _verdict(rule, application, uses.get(application.pk), is_protected=application.client_id in protected)
