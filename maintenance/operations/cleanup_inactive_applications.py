@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -12,7 +12,6 @@ from typing import Any
 
 from django import forms
 from django.db import OperationalError, router, transaction
-from django.db.models import Value
 from django.utils import timezone
 
 from oauth2_provider.batching import Key, Walk, in_chunks, with_retries
@@ -34,6 +33,7 @@ from ..models import ArchivedApplication, ProtectedApplication, Run, RunStatus, 
 from ..settings import maintenance_settings
 from .base import ArgumentsForm, Job, Number, Operation, Position, Preview, Stage, WindowResult
 from .budget import Budget
+from .bulk import insert_rows
 from .fields import DAYS_AT_MOST
 from .tally import SAMPLES, Tally, exactly
 from .walks import WalkStage
@@ -219,27 +219,21 @@ class NotArchived(MaintenanceError):  # noqa: N818 - the fact
 
 
 def _rule(now: Any, values: Mapping[str, Any]) -> InactivityRule:
+    """Return the rule, with the site's word on which applications stay, PROTECTED_APPLICATIONS, and the operators'."""
+    said = maintenance_settings.protected_applications
     return InactivityRule(
         now=now,
         days=values["days"] or 90,
         never_authorized_days=values["never_authorized_days"] or 30,
-        is_protected=_protection(),
-        protected=_protected_by_operators,
+        protected=partial(_protected, besides=frozenset() if callable(said) else said),
+        is_protected=said if callable(said) else None,
     )
 
 
-def _protected_by_operators() -> set[str]:
-    """Return the client_ids that operators protected, as of now: few, and quicker read than some are looked up."""
+def _protected(*, besides: frozenset[str]) -> frozenset[str]:
+    """Return `besides` and the client_ids that operators protected, as of now: few, and quicker read than looked up."""
     stored = ProtectedApplication.objects.using(router.db_for_write(ProtectedApplication))
-    return set(stored.order_by().values_list("client_id", flat=True))
-
-
-def _protection() -> Callable[[Any], bool]:
-    """Return the site's word on which applications stay: PROTECTED_APPLICATIONS."""
-    protected = maintenance_settings.protected_applications
-    if callable(protected):
-        return protected
-    return lambda application: application.client_id in protected
+    return besides.union(stored.order_by().values_list("client_id", flat=True))
 
 
 def _judged(rule: InactivityRule, budget: Budget) -> tuple[list[Verdict], bool]:
@@ -302,7 +296,7 @@ def _look(
         if window is None:
             break
         keys = walk.rows.filter(walk.inside(window)).values_list("pk", flat=True)
-        for verdict in judge(rule, keys):
+        for verdict in judge(rule, keys, in_brief=True):
             outcomes[verdict.application.pk] = verdict.as_dict()
             if verdict.kept is None:
                 going.append(verdict.application.pk)
@@ -332,16 +326,20 @@ def _clean_up(rule: InactivityRule, look: Look, run: Run, counts: Counter[str]) 
 
 
 def _archive(applications: Sequence[Any], *, run_id: Any) -> None:
-    """Keep `applications` in the archive; documents as expressions, for in an array psycopg quotes them twice."""
-    field = ArchivedApplication._meta.get_field("document")
-    ArchivedApplication.objects.bulk_create(
-        ArchivedApplication(
-            run_id=run_id,
-            client_id=application.client_id,
-            name=application.name,
-            document=Value(document, field),
-        )
-        for application, document in zip(applications, archived(applications), strict=True)
+    """Keep `applications` in the archive."""
+    now = timezone.now()
+    insert_rows(
+        ArchivedApplication,
+        [
+            {
+                "run_id": run_id,
+                "client_id": application.client_id,
+                "name": application.name,
+                "document": document,
+                "archived": now,
+            }
+            for application, document in zip(applications, archived(applications), strict=True)
+        ],
     )
 
 

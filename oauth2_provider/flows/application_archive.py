@@ -63,7 +63,7 @@ def _without_plain_secret(application: Any) -> Any:
 def _as_values(rows: Sequence[Any], **options: Any) -> list[dict[str, Any]]:
     """Return `rows` as JSON values; at once, as the serializer of that name writes row by row, slowly."""
     values = serializers.serialize("python", rows, **options)
-    return list(json.loads(json.dumps(values, cls=_ExactEncoder)))
+    return list(json.loads(json.dumps(values, cls=ExactEncoder)))
 
 
 def restore(document: list[dict[str, Any]]) -> Any:
@@ -99,7 +99,7 @@ def _restore_secret(secret: Any, application: Any, *, using: str) -> None:
     secret.save_base(raw=True, using=using, force_insert=True)  # raw: with the time when it was created
 
 
-class _ExactEncoder(DjangoJSONEncoder):
+class ExactEncoder(DjangoJSONEncoder):
     """Keeps the microseconds of a time."""
 
     def default(self, o: Any) -> Any:

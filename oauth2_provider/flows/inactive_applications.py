@@ -33,6 +33,8 @@ from ..models.expiry import is_usable, refresh_tokens_with_end, unheld
 from ..settings import oauth2_settings
 
 OF_APPLICATION = Q(application=OuterRef("pk"))
+IN_BRIEF = ("pk", "client_id", "name", "created", "last_used", "skip_authorization")
+"""What a verdict goes by and says of an application."""
 
 
 class InactiveKind(models.TextChoices):
@@ -56,14 +58,15 @@ class Kept(models.TextChoices):
 
 @dataclass(frozen=True, kw_only=True)
 class InactivityRule:
-    """From when on an application counts as inactive. `is_protected` is the site's own word."""
+    """From when on an application counts as inactive, and which ones stay anyway."""
 
     now: datetime
     days: int
     never_authorized_days: int
-    is_protected: Callable[[Any], bool] = lambda application: False
     protected: Callable[[], Collection[str]] = frozenset
-    """The client_ids that are protected besides: asked anew for each look, which may be the last before a delete."""
+    """The client_ids of those: asked anew for each look, which may be the last before a delete."""
+    is_protected: Callable[[Any], bool] | None = None
+    """The site's own word on an application besides, where it has one."""
 
     @property
     def used_before(self) -> datetime:
@@ -107,11 +110,16 @@ def looks_never_authorized(rule: InactivityRule) -> Q:
     return Q(last_used__isnull=True, created__lt=rule.registered_before)
 
 
-def judge(rule: InactivityRule, keys: Iterable[Any]) -> list[Verdict]:
-    """Return a verdict on each of the applications `keys` that is a candidate, in the order of their keys."""
+def judge(rule: InactivityRule, keys: Iterable[Any], *, in_brief: bool = False) -> list[Verdict]:
+    """Return a verdict on each of the applications `keys` that is a candidate, in the order of their keys.
+
+    `in_brief` has only IN_BRIEF read of each, if the site does not ask for more.
+    """
     applications = candidates(rule).filter(is_among("pk", list(keys))).order_by("pk")
-    looked_at = list(applications.annotate(**_evidence(rule)))
-    protected = rule.protected()
+    applications = applications.annotate(**(evidence := _evidence(rule)))
+    if in_brief and rule.is_protected is None:
+        applications = applications.values_list(*IN_BRIEF, *evidence, named=True)
+    looked_at, protected = list(applications), rule.protected()
     uses = _uses(rule, [application.pk for application in looked_at if application.is_in_use])
     return [
         _verdict(rule, application, uses.get(application.pk), is_protected=application.client_id in protected)
@@ -205,7 +213,7 @@ def _verdict(rule: InactivityRule, application: Any, use: Kept | None, *, is_pro
 def _kept(rule: InactivityRule, application: Any, kind: InactiveKind, use: Kept | None) -> Kept | None:
     if application.skip_authorization:
         return Kept.SKIP_AUTHORIZATION
-    if rule.is_protected(application):
+    if rule.is_protected is not None and rule.is_protected(application):
         return Kept.PROTECTED
     if use is not None:
         return use
