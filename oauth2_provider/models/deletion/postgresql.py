@@ -63,7 +63,7 @@ class Statement:
             cursor.execute(f"WITH {', '.join(self.parts)} SELECT {totals}", self.parameters)
             row = cursor.fetchone()
         counts: Counter[str] = Counter()
-        for model, total in zip(parts.values(), row, strict=False):
+        for model, total in zip(parts.values(), row[: len(parts)], strict=True):
             counts[model._meta.db_table] += total
         return counts, list(row[len(parts) :])
 
