@@ -225,15 +225,16 @@ def _rule(now: Any, values: Mapping[str, Any]) -> InactivityRule:
         now=now,
         days=values["days"] or 90,
         never_authorized_days=values["never_authorized_days"] or 30,
-        protected=partial(_protected, besides=frozenset() if callable(said) else said),
+        protected_among=partial(_protected_among, said=frozenset() if callable(said) else said),
         is_protected=said if callable(said) else None,
     )
 
 
-def _protected(*, besides: frozenset[str]) -> frozenset[str]:
-    """Return `besides` and the client_ids that operators protected, as of now: few, and quicker read than looked up."""
+def _protected_among(client_ids: Sequence[str], *, said: frozenset[str]) -> frozenset[str]:
+    """Return those of `client_ids` that are among `said`, or that an operator protected, as of now."""
     stored = ProtectedApplication.objects.using(router.db_for_write(ProtectedApplication))
-    return besides.union(stored.order_by().values_list("client_id", flat=True))
+    rows = stored.filter(client_id__in=client_ids)
+    return said.intersection(client_ids).union(rows.values_list("client_id", flat=True))
 
 
 def _judged(rule: InactivityRule, budget: Budget) -> tuple[list[Verdict], bool]:

@@ -63,8 +63,8 @@ class InactivityRule:
     now: datetime
     days: int
     never_authorized_days: int
-    protected: Callable[[], Collection[str]] = frozenset
-    """The client_ids of those: asked anew for each look, which may be the last before a delete."""
+    protected_among: Callable[[Sequence[str]], Collection[str]] = lambda client_ids: ()
+    """Of some client_ids, those that stay: asked anew for each look, which may be the last before a delete."""
     is_protected: Callable[[Any], bool] | None = None
     """The site's own word on an application besides, where it has one."""
 
@@ -119,7 +119,8 @@ def judge(rule: InactivityRule, keys: Iterable[Any], *, in_brief: bool = False) 
     applications = applications.annotate(**(evidence := _evidence(rule)))
     if in_brief and rule.is_protected is None:
         applications = applications.values_list(*IN_BRIEF, *evidence, named=True)
-    looked_at, protected = list(applications), rule.protected()
+    looked_at = list(applications)
+    protected = rule.protected_among([application.client_id for application in looked_at])
     uses = _uses(rule, [application.pk for application in looked_at if application.is_in_use])
     return [
         _verdict(rule, application, uses.get(application.pk), is_protected=application.client_id in protected)
@@ -258,17 +259,22 @@ def _witnesses() -> list[QuerySet[Any]]:
 
 def _live(rule: InactivityRule) -> list[tuple[QuerySet[Any], Q]]:
     """Return tokens, refresh tokens and codes, each with the condition that a row is alive."""
-    is_unexpired = Q(expires__gte=rule.now)
+    is_unexpired = Q(end__gte=rule.now)
     return [
-        (_used_tokens(), is_unexpired),
+        (_with_end(_used_tokens()), is_unexpired),
         (refresh_tokens_with_end(rule.now), is_usable(rule.now)),
-        (_rows(get_grant_model()), is_unexpired),
+        (_with_end(_rows(get_grant_model())), is_unexpired),
     ]
 
 
 def _live_device_grants(rule: InactivityRule) -> QuerySet[Any]:
-    rows = _rows(get_device_grant_model())
-    return rows.filter(client_id=OuterRef("client_id"), expires__gte=rule.now)
+    rows = _with_end(_rows(get_device_grant_model()))
+    return rows.filter(client_id=OuterRef("client_id"), end__gte=rule.now)
+
+
+def _with_end(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Return `rows` with `end`, when they expire: as an expression, for which no planner reads all that live."""
+    return rows.alias(end=Coalesce("expires", "expires"))
 
 
 def _any(querysets: Iterable[QuerySet[Any]]) -> Any:

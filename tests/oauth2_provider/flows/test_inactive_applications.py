@@ -133,7 +133,7 @@ def test_each_application_is_judged_by_its_story(engine: EngineDatabase, story: 
         verdict.as_dict()["deleted"] == (expected in ("dormant", "never_authorized")) for verdict in verdicts
     )
     keys = [verdict.application.pk for verdict in verdicts]
-    in_brief = judge(rule(protected=lambda: {"protected"}), keys, in_brief=True)
+    in_brief = judge(rule(protected_among={"protected"}.intersection), keys, in_brief=True)
     assert [verdict.as_dict() for verdict in in_brief] == [verdict.as_dict() for verdict in verdicts]
 
 
