@@ -10,6 +10,7 @@ from tests.databases import EngineDatabase
 from tests.engines import on_servers
 from tests.oauth2_provider.credentials import make_client, make_user
 from tests.oauth2_provider.traffic import Session, Traffic
+from tests.servers import wait_until
 
 
 @on_servers
@@ -38,6 +39,7 @@ def test_no_client_keeps_anything_that_came_out_of_what_was_given_before(
 
     traffic.start(exchange)
     traffic.wait_for(20)
+    wait_until(lambda: any(session.refresh_token for session in exchanging), what="a code that was exchanged")
 
     revoke_credentials(Holder(users=(ann.pk,)))
 
