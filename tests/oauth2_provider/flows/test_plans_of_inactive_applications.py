@@ -67,9 +67,7 @@ def test_a_look_at_some_of_many_applications_reads_what_they_have(engine: Engine
 
 
 @on_postgresql
-def test_a_window_reads_no_more_than_it_deletes_even_where_the_whole_table_goes(
-    engine: EngineDatabase,
-) -> None:
+def test_no_window_begins_at_the_front_of_a_table_that_goes_as_a_whole(engine: EngineDatabase) -> None:
     keys = make_dormant(ROWS)
     with plans_of_windows() as plans, transaction.atomic():
         kind: int | None = 0
