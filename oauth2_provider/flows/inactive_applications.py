@@ -134,7 +134,7 @@ def delete_dead_rows(
     """Delete about `size` rows of the applications `keys` that are over, from the kind of that number on.
 
     Returns the rows that went, by table, and the number of the kind to go on with; None after the last. A kind is done
-    when all that was looked at went, or nothing did: some may be held by rows that another clean-up is about to take.
+    when there was no more of it to look at than there was room for, or when of `size` rows nothing went.
     The caller holds the transaction. What is live stays: an application that is used meanwhile loses nothing.
     """
     owned = is_among(
@@ -152,9 +152,11 @@ def delete_dead_rows(
             followers=dead.followers,
         )
         counts += removed
-        gone = removed[dead.rows.model._meta.db_table]
-        if not gone or gone == chosen < left:
+        is_stuck = not removed[dead.rows.model._meta.db_table]
+        if chosen < left or (is_stuck and left == size):
             kind += 1
+        elif is_stuck:  # what stays may fill what room is left: the next call looks further
+            break
     return counts, kind if kind < len(KINDS) else None
 
 
