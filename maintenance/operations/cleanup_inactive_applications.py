@@ -17,10 +17,10 @@ from django.utils import timezone
 from oauth2_provider.batching import Key, Walk, in_chunks, with_retries
 from oauth2_provider.flows.application_archive import NotRestorable, archived, restore
 from oauth2_provider.flows.inactive_applications import (
+    DeadRows,
     InactivityRule,
     Verdict,
     candidates,
-    delete_dead_rows,
     judge,
     remove_applications,
     rows_of_applications,
@@ -73,7 +73,7 @@ class InactiveApplicationsStage(WalkStage):
     """Looks at candidates some at a time; of those that go, first the tokens in windows, then the row.
 
     Its positions hold besides `going`, the keys of those that were looked at and go, and `kind`, the kind of dead rows
-    that the next window deletes (see `delete_dead_rows`); None where the applications themselves are next.
+    that the next window deletes (see `DeadRows`); None where the applications themselves are next.
     """
 
     name = "applications"
@@ -81,6 +81,7 @@ class InactiveApplicationsStage(WalkStage):
     def __init__(self, rule: InactivityRule, run_id: str | None) -> None:
         self.rule = rule
         self.run_id = run_id
+        self._dead = DeadRows(rule, [])
 
     def walk(self, by: Any = None) -> Walk:
         return Walk(rows=candidates(self.rule))
@@ -95,7 +96,9 @@ class InactiveApplicationsStage(WalkStage):
         if not keys:
             return self._look(walk, position, max(1, size // ROWS_OF_APPLICATION))
         if (kind := position["kind"]) is not None:
-            counts, kind = delete_dead_rows(self.rule, keys, size=size, kind=kind)
+            if self._dead.keys != keys:
+                self._dead = DeadRows(self.rule, keys)
+            counts, kind = self._dead.delete(size=size, kind=kind)
             is_full = counts.total() >= size
             return WindowResult(position={**position, "kind": kind}, counts=counts, is_full=is_full)
         _, counts = remove_applications(self.rule, keys, archive=partial(_archive, run_id=self.run_id))
@@ -307,10 +310,11 @@ def _look(
 
 def _clean_up(rule: InactivityRule, look: Look, run: Run, counts: Counter[str]) -> list[dict[str, Any]]:
     using, going = router.db_for_write(get_application_model()), look.going
+    dead = DeadRows(rule, going)
 
     def delete_window(kind: int) -> tuple[Counter[str], int | None]:
         with transaction.atomic(using=using):
-            return delete_dead_rows(rule, going, size=WINDOW_ROWS, kind=kind)
+            return dead.delete(size=WINDOW_ROWS, kind=kind)
 
     def remove() -> tuple[list[Verdict], Counter[str]]:
         with transaction.atomic(using=using):

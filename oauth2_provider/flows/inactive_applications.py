@@ -15,7 +15,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models, router, transaction
-from django.db.models import OuterRef, ProtectedError, Q, QuerySet, RestrictedError, Subquery, Value
+from django.db.models import (
+    Case,
+    ExpressionWrapper,
+    OuterRef,
+    ProtectedError,
+    Q,
+    QuerySet,
+    RestrictedError,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 
 from ..batching import atomically, is_among
@@ -28,12 +39,13 @@ from ..models import (
     get_id_token_model,
     get_refresh_token_model,
 )
-from ..models.deletion import delete_rows, delete_some, slow_path_reasons
+from ..models.deletion import compile_delete_some, delete_rows, slow_path_reasons
 from ..models.expiry import is_usable, refresh_tokens_with_end, unheld
 from ..settings import oauth2_settings
 
+DeleteSome = Callable[[int], tuple[Counter[str], int]]
 OF_APPLICATION = Q(application=OuterRef("pk"))
-IN_BRIEF = ("pk", "client_id", "name", "created", "last_used", "skip_authorization")
+IN_BRIEF = ("pk", "client_id", "name", "skip_authorization")
 """What a verdict goes by and says of an application."""
 
 
@@ -128,36 +140,41 @@ def judge(rule: InactivityRule, keys: Iterable[Any], *, in_brief: bool = False) 
     ]
 
 
-def delete_dead_rows(
-    rule: InactivityRule, keys: Sequence[Any], *, size: int, kind: int = 0
-) -> tuple[Counter[str], int | None]:
-    """Delete about `size` rows of the applications `keys` that are over, from the kind of that number on.
+class DeadRows:
+    """What is over of the applications `keys`, to be deleted some rows at a time by statements that are kept."""
 
-    Returns the rows that went, by table, and the number of the kind to go on with; None after the last. A kind is done
-    when there was no more of it to look at than there was room for, or when of `size` rows nothing went.
-    The caller holds the transaction. What is live stays: an application that is used meanwhile loses nothing.
-    """
-    owned = is_among(
-        "application", list(candidates(rule).filter(is_among("pk", keys)).values_list("pk", flat=True))
-    )
-    counts: Counter[str] = Counter()
-    while kind < len(KINDS) and (left := size - counts.total()) > 0:
-        dead = KINDS[kind](rule, owned)
-        removed, chosen = delete_some(
-            dead.rows,
-            left,
-            among=dead.among,
-            by="application",
-            is_held=dead.followers is not None,
-            followers=dead.followers,
-        )
-        counts += removed
-        is_stuck = not removed[dead.rows.model._meta.db_table]
-        if chosen < left or (is_stuck and left == size):
-            kind += 1
-        elif is_stuck:  # what stays may fill what room is left: the next call looks further
-            break
-    return counts, kind if kind < len(KINDS) else None
+    def __init__(self, rule: InactivityRule, keys: Sequence[Any]) -> None:
+        self.keys = keys
+        self._rule = rule
+        self._unused = candidates(rule).filter(is_among("pk", keys)).values_list("pk", flat=True)
+        self._owners: list[Any] = []
+        self._deletes: dict[int, DeleteSome] = {}
+
+    def delete(self, *, size: int, kind: int = 0) -> tuple[Counter[str], int | None]:
+        """Delete about `size` rows, from the kind of that number on.
+
+        Returns the rows that went, by table, and the number of the kind to go on with; None after the last. A kind is
+        done when there was no more of it to look at than there was room for, or when of `size` rows nothing went.
+        The caller holds the transaction. What is live stays: an application that is used meanwhile loses nothing.
+        """
+        counts: Counter[str] = Counter()
+        owners = list(self._unused.all())
+        while owners and kind < len(KINDS) and (left := size - counts.total()) > 0:
+            removed, chosen = self._delete(kind, owners)(left)
+            counts += removed
+            is_stuck = not removed.total()
+            if chosen < left or (is_stuck and left == size):
+                kind += 1
+            elif is_stuck:  # what stays may fill what room is left: the next call looks further
+                break
+        return counts, kind if owners and kind < len(KINDS) else None
+
+    def _delete(self, kind: int, owners: list[Any]) -> DeleteSome:
+        if owners != self._owners:
+            self._owners, self._deletes = owners, {}
+        if kind not in self._deletes:
+            self._deletes[kind] = KINDS[kind](self._rule, is_among("application", owners))
+        return self._deletes[kind]
 
 
 def remove_applications(
@@ -207,8 +224,7 @@ def rows_of_applications(keys: Sequence[Any]) -> list[QuerySet[Any]]:
 
 
 def _verdict(rule: InactivityRule, application: Any, use: Kept | None, *, is_protected: bool) -> Verdict:
-    was_used = application.last_used is not None or application.was_used
-    kind = InactiveKind.DORMANT if was_used else InactiveKind.NEVER_AUTHORIZED
+    kind = InactiveKind.DORMANT if application.was_used else InactiveKind.NEVER_AUTHORIZED
     kept = Kept.PROTECTED if is_protected else _kept(rule, application, kind, use)
     return Verdict(application=application, kind=kind, kept=kept)
 
@@ -220,19 +236,21 @@ def _kept(rule: InactivityRule, application: Any, kind: InactiveKind, use: Kept 
         return Kept.PROTECTED
     if use is not None:
         return use
-    if kind is InactiveKind.DORMANT and application.created >= rule.used_before:
+    if kind is InactiveKind.DORMANT and application.is_young:
         return Kept.TOO_YOUNG
     return None
 
 
 def _evidence(rule: InactivityRule) -> dict[str, Any]:
-    """Return, as annotations, what an application's rows say. Each kind of row is looked through once."""
+    """Return, as annotations, what an application and its rows say. Each kind of row is looked through once."""
     *_, id_tokens = witnesses = _witnesses()
     is_late = Q(created__gte=rule.used_before)
     in_use = [rows.filter(OF_APPLICATION, is_late | is_live) for rows, is_live in _live(rule)]
     in_use += [id_tokens.filter(OF_APPLICATION, is_late), _live_device_grants(rule)]
+    is_marked = Case(When(last_used__isnull=False, then=Value(True)))
     return {
-        "was_used": _any(rows.filter(OF_APPLICATION) for rows in witnesses),
+        "is_young": ExpressionWrapper(Q(created__gte=rule.used_before), models.BooleanField()),
+        "was_used": _any((rows.filter(OF_APPLICATION) for rows in witnesses), is_marked),
         "is_in_use": _any(in_use),
     }
 
@@ -279,60 +297,51 @@ def _with_end(rows: QuerySet[Any]) -> QuerySet[Any]:
     return rows.alias(end=Coalesce("expires", "expires"))
 
 
-def _any(querysets: Iterable[QuerySet[Any]]) -> Any:
-    """Return whether one of `querysets` has a row, asked in their order.
+def _any(querysets: Iterable[QuerySet[Any]], *known: Any) -> Any:
+    """Return whether one of `querysets` has a row, asked in their order, where none of `known` says so.
 
     Scalar subqueries, each of which looks into an index; of EXISTS a planner may make a hash of the whole table.
     """
     found = (Subquery(rows.values(found=Value(True))[:1]) for rows in querysets)
-    return Coalesce(*found, Value(False), output_field=models.BooleanField())
+    return Coalesce(*known, *found, Value(False), output_field=models.BooleanField())
 
 
 def _used_tokens() -> QuerySet[Any]:
     return _rows(get_access_token_model()).exclude(scope=oauth2_settings.DCR_REGISTRATION_SCOPE)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeadRows:
-    """Rows of one kind that are over: of `among`, all that the applications have. `followers` go along."""
-
-    rows: QuerySet[Any]
-    among: QuerySet[Any]
-    followers: QuerySet[Any] | None = None
-
-
-def _dead_refresh_tokens(rule: InactivityRule, owned: Any) -> DeadRows:
-    rows = refresh_tokens_with_end(rule.now).filter(owned)
-    return DeadRows(
-        rows=rows.exclude(is_usable(rule.now)),
+def _dead_refresh_tokens(rule: InactivityRule, owned: Any) -> DeleteSome:
+    return compile_delete_some(
+        refresh_tokens_with_end(rule.now).exclude(is_usable(rule.now)),
         among=_rows(get_refresh_token_model()).filter(owned),
-        followers=_unheld_access_tokens(rule, owned).rows,
+        by="application",
+        followers=_unheld_access_tokens(rule),
     )
 
 
-def _unheld_access_tokens(rule: InactivityRule, owned: Any) -> DeadRows:
+def _dead_access_tokens(rule: InactivityRule, owned: Any) -> DeleteSome:
     among = _rows(get_access_token_model()).filter(owned)
-    over = among.filter(expires__lt=rule.now)
-    return DeadRows(rows=unheld(over, get_refresh_token_model(), "access_token"), among=among)
+    return compile_delete_some(_unheld_access_tokens(rule), among=among, by="application", is_held=False)
 
 
-def _unheld_id_tokens(rule: InactivityRule, owned: Any) -> DeadRows:
-    among = _rows(get_id_token_model()).filter(owned)
-    over = among.filter(expires__lt=rule.now)
-    return DeadRows(rows=unheld(over, get_access_token_model(), "id_token"), among=among)
+def _dead_id_tokens(rule: InactivityRule, owned: Any) -> DeleteSome:
+    rows = _rows(get_id_token_model())
+    over = unheld(rows.filter(expires__lt=rule.now), get_access_token_model(), "id_token")
+    return compile_delete_some(over, among=rows.filter(owned), by="application", is_held=False)
 
 
-def _expired_grants(rule: InactivityRule, owned: Any) -> DeadRows:
-    among = _rows(get_grant_model()).filter(owned)
-    return DeadRows(rows=among.filter(expires__lt=rule.now), among=among)
+def _expired_grants(rule: InactivityRule, owned: Any) -> DeleteSome:
+    rows = _rows(get_grant_model())
+    over = rows.filter(expires__lt=rule.now)
+    return compile_delete_some(over, among=rows.filter(owned), by="application", is_held=False)
 
 
-KINDS = (
-    _dead_refresh_tokens,
-    _unheld_access_tokens,
-    _unheld_id_tokens,
-    _expired_grants,
-)
+def _unheld_access_tokens(rule: InactivityRule) -> QuerySet[Any]:
+    over = _rows(get_access_token_model()).filter(expires__lt=rule.now)
+    return unheld(over, get_refresh_token_model(), "access_token")
+
+
+KINDS = (_dead_refresh_tokens, _dead_access_tokens, _dead_id_tokens, _expired_grants)
 """What is over of the applications whose rows are `owned`, in the order in which it can go."""
 
 

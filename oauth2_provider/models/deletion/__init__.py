@@ -8,7 +8,7 @@ site has hooked into deletion in a way that a set-based statement would pass by,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,30 +63,29 @@ def delete_rows(
         return Counter()
 
 
-def delete_some(
+def compile_delete_some(
     rows: QuerySet[Any],
-    size: int,
     *,
     among: QuerySet[Any],
     by: str,
     is_held: bool = True,
     followers: QuerySet[Any] | None = None,
-) -> tuple[Counter[str], int]:
-    """Delete those of `rows` that are in a choice of `size` rows of `among`; for the rest see `delete_rows`.
+) -> Callable[[int], tuple[Counter[str], int]]:
+    """Return what deletes those of `rows` that are in a choice of so many rows of `among` as it is called with.
 
-    Returns the rows that went, by table, and how many were chosen. `among` holds all `rows`, and few others: it is what
-    the indexed field `by` finds, so that no planner looks for them in the rest of the table.
+    It returns the rows that went, by table, and how many were chosen; for the rest see `delete_rows`. `among` is what
+    the indexed field `by` finds, few of them other than `rows`, so that no planner looks for these in all the table.
     """
-    if rows.query.is_empty():
-        return Counter(), 0
     if connections[rows.db].vendor == "postgresql" and not slow_path_reasons(rows.model):
         references = [*_back_references(rows.model)] if is_held else []
-        return postgresql.delete_some(
-            rows, size, among=among, references=references, followers=_by_set(followers)
-        )
-    keys = list(among.order_by(by).values_list("pk", flat=True)[:size])
-    named = rows.filter(is_among("pk", keys))
-    return delete_rows(named, is_held=is_held, followers=followers), len(keys)
+        return postgresql.DeleteSome(rows, among=among, references=references, followers=_by_set(followers))
+
+    def delete_some(size: int) -> tuple[Counter[str], int]:
+        keys = list(among.order_by(by).values_list("pk", flat=True)[:size])
+        named = rows.filter(is_among("pk", keys))
+        return delete_rows(named, is_held=is_held, followers=followers), len(keys)
+
+    return delete_some
 
 
 def delete_in_use(rows: QuerySet[Any]) -> None:

@@ -9,8 +9,7 @@ whole table for a window of a thousand rows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -45,27 +44,44 @@ class Statement:
         self, deleted: dict[str, type[models.Model]], *, changed: dict[str, type[models.Model]] | None = None
     ) -> Counter[str]:
         """Execute it and count the rows of the parts named, by table; what is deleted leaves its time (`use`)."""
-        counts, _ = self.counts(deleted, changed=changed)
+        counts, _ = self.compile(deleted, changed=changed).execute(self.parameters)
         return counts
 
-    def counts(
+    def compile(
         self,
         deleted: dict[str, type[models.Model]],
         *,
         changed: dict[str, type[models.Model]] | None = None,
-        read: Sequence[str] = (),
-    ) -> tuple[Counter[str], list[int]]:
-        """Likewise, and count the rows of the parts `read`, each for itself."""
+        also: Sequence[str] = (),
+    ) -> Compiled:
+        """Return what `count` executes, to be executed any number of times; `also` are more expressions to select."""
         _add_remembered_use(self, {name: model for name, model in deleted.items() if witnesses_use(model)})
         parts = {**deleted, **(changed or {})}
-        totals = ", ".join(f"(SELECT count(*) FROM {name})" for name in [*parts, *read])
+        selected = ", ".join([*(f"(SELECT count(*) FROM {name})" for name in parts), *also])
+        return Compiled(
+            using=self.using,
+            sql=f"WITH {', '.join(self.parts)} SELECT {selected}",
+            tables=[model._meta.db_table for model in parts.values()],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compiled:
+    """A statement that deletes. Its first columns count the rows of `tables`."""
+
+    using: str
+    sql: str
+    tables: list[str]
+
+    def execute(self, parameters: Sequence[Any]) -> tuple[Counter[str], tuple[Any, ...]]:
+        """Execute it; returns the rows by table, and the columns that come after."""
         with connections[self.using].cursor() as cursor:
-            cursor.execute(f"WITH {', '.join(self.parts)} SELECT {totals}", self.parameters)
+            cursor.execute(self.sql, parameters)
             row = cursor.fetchone()
         counts: Counter[str] = Counter()
-        for model, total in zip(parts.values(), row[: len(parts)], strict=True):
-            counts[model._meta.db_table] += total
-        return counts, list(row[len(parts) :])
+        for table, total in zip(self.tables, row, strict=False):
+            counts[table] += total
+        return counts, row[len(self.tables) :]
 
 
 def delete_rows(
@@ -76,37 +92,54 @@ def delete_rows(
     return statement.count(_add_deletes(statement, rows, references, followers))
 
 
-def delete_some(
-    rows: QuerySet[Any],
-    size: int,
-    *,
-    among: QuerySet[Any],
-    references: list[Any],
-    followers: QuerySet[Any] | None,
-) -> tuple[Counter[str], int]:
-    """Likewise, of `rows` those in a choice of `size` rows of `among`; returns how many were chosen, too."""
-    statement = Statement(rows.db)
-    statement.add("chosen", *_compile(among.values(target=F("pk"))[:size]))
-    are_chosen = IsAnyOf(F("pk"), RawSQL("SELECT chosen.target FROM chosen", []))
-    deleted = _add_deletes(statement, rows.filter(are_chosen), references, followers)
-    with _by_indexes(rows.db):
-        counts, (chosen,) = statement.counts(deleted, read=["chosen"])
-    return counts, chosen
+class DeleteSome:
+    """Likewise, of `rows` those in a choice of some rows of `among`: compiled once, called with how many to choose.
+
+    What is chosen is found again by its place in the table. If it was changed meanwhile, it stays.
+    """
+
+    def __init__(
+        self,
+        rows: QuerySet[Any],
+        *,
+        among: QuerySet[Any],
+        references: list[Any],
+        followers: QuerySet[Any] | None,
+    ) -> None:
+        statement = Statement(rows.db)
+        place = f"{statement.quote(rows.model._meta.db_table)}.ctid"
+        choice, parameters = _compile(among.values(place=RawSQL(place, [])))
+        self.at_size = len(parameters)
+        statement.add("chosen", f"SELECT ARRAY({choice} LIMIT %s) AS places", [*parameters, 0])
+        is_chosen = RawSQL(f"{place} = ANY ((SELECT places FROM chosen)::tid[])", [], models.BooleanField())
+        deleted = _add_deletes(statement, rows.filter(is_chosen), references, followers)
+        self.compiled = statement.compile(
+            deleted, also=["(SELECT cardinality(places) FROM chosen)", *PLANNED_AS_BEFORE]
+        )
+        self.parameters = statement.parameters
+
+    def __call__(self, size: int) -> tuple[Counter[str], int]:
+        """Delete; returns the rows that went, by table, and how many were chosen."""
+        parameters = [*self.parameters, *_planned_by_indexes(self.compiled.using)]
+        parameters[self.at_size] = size
+        counts, (chosen, *_) = self.compiled.execute(parameters)
+        return counts, chosen
 
 
-@contextmanager
-def _by_indexes(using: str) -> Iterator[None]:
-    """Have statements planned by indexes alone, however many rows of a table they may choose from.
+PLANNED_AS_BEFORE = ["set_config('enable_seqscan', %s, true)"]
+"""What a statement selects to put back the settings by which it was planned."""
 
-    To choose some of many, a planner begins at the front of the table, where earlier windows left nothing; told an
-    order that keeps it from there, it reads and sorts them all. The transaction's setting is put back.
+
+def _planned_by_indexes(using: str) -> Sequence[str]:
+    """Have the next statement planned by indexes alone; returns the parameters of PLANNED_AS_BEFORE.
+
+    To choose some of many rows, a planner begins at the front of the table, where earlier windows left nothing; told an
+    order that keeps it from there, it reads and sorts them all.
     """
     with connections[using].cursor() as cursor:
-        setting = "set_config('enable_seqscan', %s, true)"
-        cursor.execute(f"SELECT current_setting('enable_seqscan'), {setting}", ["off"])
+        cursor.execute("SELECT current_setting('enable_seqscan'), set_config('enable_seqscan', 'off', true)")
         before, _ = cursor.fetchone()
-        yield
-        cursor.execute(f"SELECT {setting}", [before])
+    return [before]
 
 
 def _add_deletes(

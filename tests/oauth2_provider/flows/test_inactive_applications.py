@@ -17,9 +17,9 @@ from django.utils import timezone
 from oauth2_provider.flows import application_archive
 from oauth2_provider.flows.client_secrets import add_client_secret, find_presented_secret
 from oauth2_provider.flows.inactive_applications import (
+    DeadRows,
     InactivityRule,
     candidates,
-    delete_dead_rows,
     judge,
     remove_applications,
 )
@@ -179,10 +179,10 @@ def remove(keys: list[Any], *, size: int = 2) -> Any:
     from django.db import transaction
 
     archive: list[Any] = []
-    kind: int | None = 0
+    dead, kind = DeadRows(rule(), keys), 0
     while kind is not None:
         with transaction.atomic():
-            _, kind = delete_dead_rows(rule(), keys, size=size, kind=kind)
+            _, kind = dead.delete(size=size, kind=kind)
     with transaction.atomic():
         verdicts, counts = remove_applications(rule(), keys, archive=archive.extend)
     return verdicts, counts, archive
@@ -243,13 +243,29 @@ def test_dead_rows_go_a_few_at_a_time_and_live_ones_stay(engine: EngineDatabase,
         Grant.objects.create(code=code, application=application, user=user, expires=ago(99), redirect_uri="")
     Grant.objects.update(created=ago(100))
     went: Counter[str] = Counter()
-    kind: int | None = 0
+    dead, kind = DeadRows(rule(), [application.pk]), 0
     while kind is not None:
-        counts, kind = delete_dead_rows(rule(), [application.pk], size=3, kind=kind)
+        counts, kind = dead.delete(size=3, kind=kind)
         assert counts.total() <= 3
         went += counts
     assert went == {AccessToken._meta.db_table: 5, Grant._meta.db_table: 2}
     assert AccessToken.objects.get().pk == live.pk
+
+
+@on_every_engine
+def test_an_application_used_between_two_windows_loses_no_more(engine: EngineDatabase) -> None:
+    stays, goes = make_old("stays", last_used=100), make_old("goes", last_used=100)
+    for application in (stays, goes):
+        for number in range(2):
+            give_token(application, created=100 + number, expires=99)
+    dead = DeadRows(rule(), [stays.pk, goes.pk])
+    _, kind = dead.delete(size=1)
+    left = AccessToken.objects.filter(application=stays).count()
+    Application.objects.filter(pk=stays.pk).update(last_used=ago(0))
+    while kind is not None:
+        _, kind = dead.delete(size=1, kind=kind)
+    assert AccessToken.objects.filter(application=stays).count() == left
+    assert not AccessToken.objects.filter(application=goes).exists()
 
 
 @pytest.mark.django_db

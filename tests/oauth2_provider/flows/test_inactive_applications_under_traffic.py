@@ -10,9 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from oauth2_provider.flows.inactive_applications import (
+    DeadRows,
     InactivityRule,
     candidates,
-    delete_dead_rows,
     remove_applications,
 )
 from oauth2_provider.models import AccessToken, Application, RefreshToken
@@ -63,10 +63,10 @@ def clean_up() -> int:
 
 def delete_windows(application: Application, *, size: int) -> list[int]:
     """Delete the dead rows of `application`; returns how many went in each window."""
-    windows, kind, rule = [], 0, rule_of_today()
+    windows, kind, dead = [], 0, DeadRows(rule_of_today(), [application.pk])
     while kind is not None:
         with transaction.atomic():
-            counts, kind = delete_dead_rows(rule, [application.pk], size=size, kind=kind)
+            counts, kind = dead.delete(size=size, kind=kind)
         windows.append(counts.total())
     return windows
 

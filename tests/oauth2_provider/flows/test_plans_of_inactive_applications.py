@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from oauth2_provider.flows.inactive_applications import InactivityRule, delete_dead_rows, judge
+from oauth2_provider.flows.inactive_applications import DeadRows, InactivityRule, judge
 from oauth2_provider.models import AccessToken, Application
 from tests.databases import EngineDatabase
 from tests.engines import on_postgresql
@@ -68,11 +68,11 @@ def test_a_look_at_some_of_many_applications_reads_what_they_have(engine: Engine
 
 @on_postgresql
 def test_no_window_begins_at_the_front_of_a_table_that_goes_as_a_whole(engine: EngineDatabase) -> None:
-    keys = make_dormant(ROWS)
+    dead = DeadRows(rule(), make_dormant(ROWS))
     with plans_of_windows() as plans, transaction.atomic():
         kind: int | None = 0
         while kind is not None:
-            counts, kind = delete_dead_rows(rule(), keys, size=5000, kind=kind)
+            counts, kind = dead.delete(size=5000, kind=kind)
             assert counts.total() <= 5000
         with connection.cursor() as cursor:
             cursor.execute("SHOW enable_seqscan")
