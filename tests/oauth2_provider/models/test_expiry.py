@@ -189,7 +189,7 @@ def test_many_refresh_tokens_go_in_one_walk_and_few_by_their_index(engine: Engin
     analyze(*(model._meta.db_table for model in MODELS))
     assert stages_with_rows(now) == ["revoked_and_orphaned_and_idle_refresh_tokens"]
     live = AccessToken.objects.bulk_create(
-        AccessToken(token=f"{number}", expires=now + timedelta(hours=1)) for number in range(60)
+        AccessToken(token=f"{number}", expires=now + timedelta(hours=1)) for number in range(300)
     )
     for access_token in live:
         make_refresh_tokens(1, access_token=access_token)
