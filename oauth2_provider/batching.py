@@ -21,6 +21,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 from django.db.models import F, Lookup, Q, QuerySet, Subquery
 from django.db.models import sql as orm_sql
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import In
 
 T = TypeVar("T")
 Key = tuple[Any, ...]
@@ -244,11 +245,14 @@ def in_chunks(keys: Sequence[T], using: str) -> Iterator[Sequence[T]]:
 def is_among(name: str, keys: Sequence[Any]) -> Any:
     """Return the condition that the field `name` is one of `keys`.
 
-    Whole numbers are written into the statement: hundreds of parameters cost more than what they choose.
+    Hundreds of parameters cost more than what they choose: whole numbers are written into the statement, other keys are
+    one parameter where the database has arrays.
     """
-    if keys and all(type(key) is int for key in keys):
+    if not keys:
+        return Q(**{f"{name}__in": keys})
+    if all(type(key) is int for key in keys):
         return IsListed(F(name), ",".join(map(str, keys)))
-    return Q(**{f"{name}__in": keys})
+    return IsOneOf(F(name), keys)
 
 
 def estimated_count(rows: QuerySet[Any], *, at_most: int) -> int:
@@ -316,6 +320,18 @@ class IsListed(Lookup):
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         expression, parameters = self.process_lhs(compiler, connection)
         return f"{expression} IN ({self.rhs})", tuple(parameters)
+
+
+class IsOneOf(In):
+    """`expression` is one of some values."""
+
+    prepare_rhs = False
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        expression, parameters = self.process_lhs(compiler, connection)
+        field = self.lhs.output_field
+        values = [field.get_db_prep_value(value, connection) for value in self.rhs]
+        return f"{expression} = ANY (%s)", (*parameters, values)
 
 
 class IsAnyOf(Lookup):

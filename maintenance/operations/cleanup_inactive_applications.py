@@ -14,7 +14,7 @@ from django import forms
 from django.db import OperationalError, router, transaction
 from django.utils import timezone
 
-from oauth2_provider.batching import Key, Walk, in_chunks, with_retries
+from oauth2_provider.batching import Key, Walk, in_chunks, is_among, with_retries
 from oauth2_provider.flows.application_archive import NotRestorable, archived, restore
 from oauth2_provider.flows.inactive_applications import (
     DeadRows,
@@ -236,7 +236,7 @@ def _rule(now: Any, values: Mapping[str, Any]) -> InactivityRule:
 def _protected_among(client_ids: Sequence[str], *, said: frozenset[str]) -> frozenset[str]:
     """Return those of `client_ids` that are among `said`, or that an operator protected, as of now."""
     stored = ProtectedApplication.objects.using(router.db_for_write(ProtectedApplication))
-    rows = stored.filter(client_id__in=client_ids)
+    rows = stored.filter(is_among("client_id", client_ids))
     return said.intersection(client_ids).union(rows.values_list("client_id", flat=True))
 
 

@@ -354,7 +354,9 @@ def _delete_all_rows(applications: Sequence[Any]) -> Counter[str]:
     counts += delete_rows(_rows(get_access_token_model()).filter(owned), is_held=False)
     counts += delete_rows(_rows(get_id_token_model()).filter(owned), is_held=False)
     counts += delete_rows(_rows(get_grant_model()).filter(owned), is_held=False)
-    counts += delete_rows(_rows(get_device_grant_model()).filter(client_id__in=clients), is_held=False)
+    counts += delete_rows(
+        _rows(get_device_grant_model()).filter(is_among("client_id", clients)), is_held=False
+    )
     return counts
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import uuid
 
 import pytest
 from django.db import OperationalError, connections, transaction
 from django.db.models import F
+from django.utils import timezone
 
 from oauth2_provider.batching import (
     IsAnyOf,
@@ -15,7 +17,7 @@ from oauth2_provider.batching import (
     estimated_total,
     is_among,
 )
-from oauth2_provider.models import Application
+from oauth2_provider.models import Application, IDToken
 from tests.databases import EngineDatabase, analyze
 from tests.engines import on_every_engine, on_servers
 from tests.oauth2_provider.credentials import make_client
@@ -137,8 +139,13 @@ def test_rows_are_named_by_their_keys_of_whatever_kind(engine: EngineDatabase) -
     keys = [make_client(f"client-{number}").pk for number in range(3)]
     names = Application.objects.order_by("pk").values_list("client_id", flat=True)
     assert list(names.filter(is_among("pk", keys[1:]))) == ["client-1", "client-2"]
-    assert list(names.filter(is_among("client_id", ["client-0"]))) == ["client-0"]
+    for clients in (["client-0"], ["client-0", "client-2", '{"},\\']):
+        assert list(names.filter(is_among("client_id", clients))) == clients[:2]
     assert list(names.filter(is_among("pk", []))) == []
+    jti = uuid.uuid4()
+    IDToken.objects.create(jti=jti, application_id=keys[0], expires=timezone.now())
+    for jtis, count in (([jti, uuid.uuid4()], 1), ([uuid.uuid4()], 0), ([str(jti)], 1)):
+        assert IDToken.objects.filter(is_among("jti", jtis)).count() == count
 
 
 @on_every_engine
