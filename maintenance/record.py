@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from oauth2_provider.models.lookup import find
+from oauth2_provider.models.lookup import change, find
 
 from .database import close_unusable
 from .dispatch import send
@@ -38,6 +38,7 @@ class RunRecord:
         self.run = run
         self.holder = holder
         self.alias = router.db_for_write(Run)
+        self._stored = run
 
     @classmethod
     def claim(cls, run_id: Any) -> RunRecord | None:
@@ -77,6 +78,10 @@ class RunRecord:
             raise FencedOut
         self.run = run
 
+    def accept(self) -> None:
+        """Go on with the row as it was stored last. Where that is rolled back after all, `reload` tells."""
+        self.run = self._stored
+
     def store(
         self,
         cursor: dict[str, Any],
@@ -87,7 +92,7 @@ class RunRecord:
         window_rows: int | None = None,
         mark: WindowMark | None = None,
     ) -> None:
-        """Write where the run stands, and renew the lease.
+        """Write where the run stands, and renew the lease. `accept` goes on from there.
 
         `window_rows`, the size of the next window, says that a window of rows was worked: progress, which
         clears the record of lost workers. `mark` is that window.
@@ -97,17 +102,15 @@ class RunRecord:
             "cursor": cursor,
             "counts": dict(Counter(self.run.counts) + (counts or Counter())),
             "progress": progress,
-            "seconds_worked": F("seconds_worked") + seconds,
+            "seconds_worked": self.run.seconds_worked + seconds,
             "heartbeat": now,
             "lease_until": _lease_end(now),
         }
         if window_rows is not None:
-            changes.update(windows=F("windows") + 1, window_rows=window_rows, losses=0)
+            changes.update(windows=self.run.windows + 1, window_rows=window_rows, losses=0)
         if mark is not None:
             changes["recent_windows"] = remember(self.run.recent_windows, mark)
-        rows = Run.objects.using(self.alias).filter(pk=self.run.pk, fence=self.run.fence)
-        if not rows.filter(status__in=HELD_BY_WORKER).update(**changes):
-            raise FencedOut
+        self._change(changes)
 
     def store_window(
         self,
@@ -138,9 +141,14 @@ class RunRecord:
         changes: dict[str, Any] = {"heartbeat": now, "lease_until": _lease_end(now)}
         if window_rows is not None:
             changes["window_rows"] = window_rows
-        rows = Run.objects.using(self.alias).filter(pk=self.run.pk, fence=self.run.fence)
-        if not rows.filter(status__in=HELD_BY_WORKER).update(**changes):
+        self._change(changes)
+
+    def _change(self, changes: dict[str, Any]) -> None:
+        rows, fence = Run.objects.db_manager(self.alias), self.run.fence
+        stored = change(rows, self.run.pk, changes, fence=fence, status__in=HELD_BY_WORKER)
+        if stored is None:
             raise FencedOut
+        self._stored = stored
 
     def answer_requests(self) -> None:
         """Take note of those who asked again; the cutoff that is read after this covers them."""

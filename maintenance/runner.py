@@ -318,7 +318,7 @@ class Runner:
             reset_timeouts(using)
         if not is_joint:
             self._store_window(cursor, result, seconds=time.monotonic() - began, size=size)
-        self.record.reload()
+        self.record.accept()
         if self.on_window is not None:
             self.on_window(self.run)
         return time.monotonic() - began
@@ -346,7 +346,7 @@ class Runner:
 
     def _save(self, cursor: dict[str, Any], **done: Any) -> None:
         self.record.store(cursor, progress=progress_of_cursor(cursor, self.stages), **done)
-        self.record.reload()
+        self.record.accept()
 
     def _store_window(
         self, cursor: dict[str, Any], result: WindowResult | None, *, seconds: float, size: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -19,7 +20,7 @@ from oauth2_provider.models import (
     RefreshToken,
     token_checksum,
 )
-from oauth2_provider.models.lookup import find
+from oauth2_provider.models.lookup import change, find
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine
 from tests.oauth2_provider.credentials import give_credentials, make_client, make_user
@@ -102,6 +103,40 @@ def test_a_kept_statement_outlives_a_lost_connection(engine: EngineDatabase) -> 
     assert find(Application._default_manager, client_id="client") is not None
 
 
+@on_every_engine
+def test_a_change_returns_the_row_as_it_is_then(engine: EngineDatabase) -> None:
+    application = make_client("client")
+    token, other = (
+        AccessToken.objects.create(
+            token=name, expires="2100-01-01T00:00Z", application=application, scope="a"
+        )
+        for name in ("one", "two")
+    )
+    before = everything(AccessToken.objects.get(pk=other.pk))
+    for year in (2101, 2102):  # compiled, then kept
+        values = {"resource": [f"https://{year}.example/"], "expires": datetime(year, 1, 1, tzinfo=UTC)}
+        with statements(1 if connection.vendor != "mysql" else 2):
+            changed = change(
+                AccessToken._base_manager,
+                token.pk,
+                values,
+                scope__in=("a", "b"),
+                application_id=application.pk,
+            )
+        assert (changed.resource, changed.expires) == tuple(values.values())
+        assert everything(changed) == everything(AccessToken.objects.get(pk=token.pk))
+    assert everything(AccessToken.objects.get(pk=other.pk)) == before
+
+
+@on_every_engine
+def test_a_row_that_does_not_meet_the_conditions_is_not_changed(engine: EngineDatabase) -> None:
+    application = make_client("client", name="before")
+    for conditions in ({"client_id": "another"}, {"client_id__in": ("another", "yet another")}):
+        assert change(Application.objects, application.pk, {"name": "after"}, **conditions) is None
+    assert change(Application.objects, application.pk + 1, {"name": "after"}) is None
+    assert Application.objects.get().name == "before"
+
+
 class Living(models.Manager):
     """A manager of a site's own that hides some rows."""
 
@@ -115,5 +150,7 @@ def test_a_manager_that_narrows_its_rows_is_asked_each_time() -> None:
     manager.model = Application
     application = make_client("client")
     assert find(manager, client_id="client") == application
+    assert change(manager, application.pk, {"name": "seen"}).name == "seen"
     Application.objects.update(name="hidden")
     assert find(manager, client_id="client") is None
+    assert change(manager, application.pk, {"name": "seen"}) is None
