@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from django.db import models, router, transaction
@@ -39,14 +40,14 @@ from ..models import (
     get_id_token_model,
     get_refresh_token_model,
 )
-from ..models.deletion import compile_delete_some, delete_rows, slow_path_reasons
-from ..models.expiry import is_usable, refresh_tokens_with_end, unheld
+from ..models.deletion import compile_delete_some, delete_rows, slow_path_reasons, unheld
+from ..models.expiry import is_usable, refresh_tokens_with_end
 from ..settings import oauth2_settings
 
 DeleteSome = Callable[[int], tuple[Counter[str], int]]
 OF_APPLICATION = Q(application=OuterRef("pk"))
-IN_BRIEF = ("pk", "client_id", "name", "skip_authorization")
-"""What a verdict goes by and says of an application."""
+IN_BRIEF = ("pk", "client_id", "name", "skip_authorization", "is_young", "was_used", "is_in_use")
+"""What a verdict goes by and says of an application, and of what it has (see `_with_evidence`)."""
 
 
 class InactiveKind(models.TextChoices):
@@ -88,6 +89,16 @@ class InactivityRule:
     def registered_before(self) -> datetime:
         return self.now - timedelta(days=self.never_authorized_days)
 
+    @cached_property
+    def looks(self) -> QuerySet[Any]:
+        """Candidates, as they are looked at. To make this takes longer than to narrow it to some."""
+        return _with_evidence(self, candidates(self))
+
+    @cached_property
+    def uses(self) -> QuerySet[Any]:
+        """Applications with how they are used, for those that are."""
+        return _with_uses(self, _rows(get_application_model()))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
@@ -127,10 +138,9 @@ def judge(rule: InactivityRule, keys: Iterable[Any], *, in_brief: bool = False) 
 
     `in_brief` has only IN_BRIEF read of each, if the site does not ask for more.
     """
-    applications = candidates(rule).filter(is_among("pk", list(keys))).order_by("pk")
-    applications = applications.annotate(**(evidence := _evidence(rule)))
+    applications = rule.looks.filter(is_among("pk", list(keys))).order_by("pk")
     if in_brief and rule.is_protected is None:
-        applications = applications.values_list(*IN_BRIEF, *evidence, named=True)
+        applications = applications.values_list(*IN_BRIEF, named=True)
     looked_at = list(applications)
     protected = rule.protected_among([application.client_id for application in looked_at])
     uses = _uses(rule, [application.pk for application in looked_at if application.is_in_use])
@@ -241,29 +251,33 @@ def _kept(rule: InactivityRule, application: Any, kind: InactiveKind, use: Kept 
     return None
 
 
-def _evidence(rule: InactivityRule) -> dict[str, Any]:
-    """Return, as annotations, what an application and its rows say. Each kind of row is looked through once."""
+def _with_evidence(rule: InactivityRule, applications: QuerySet[Any]) -> QuerySet[Any]:
+    """Annotate what an application and its rows say. Each kind of row is looked through once."""
     *_, id_tokens = witnesses = _witnesses()
     is_late = Q(created__gte=rule.used_before)
     in_use = [rows.filter(OF_APPLICATION, is_late | is_live) for rows, is_live in _live(rule)]
     in_use += [id_tokens.filter(OF_APPLICATION, is_late), _live_device_grants(rule)]
     is_marked = Case(When(last_used__isnull=False, then=Value(True)))
-    return {
-        "is_young": ExpressionWrapper(Q(created__gte=rule.used_before), models.BooleanField()),
-        "was_used": _any((rows.filter(OF_APPLICATION) for rows in witnesses), is_marked),
-        "is_in_use": _any(in_use),
-    }
+    return applications.annotate(
+        is_young=ExpressionWrapper(Q(created__gte=rule.used_before), models.BooleanField()),
+        was_used=_any((rows.filter(OF_APPLICATION) for rows in witnesses), is_marked),
+        is_in_use=_any(in_use),
+    )
+
+
+def _with_uses(rule: InactivityRule, applications: QuerySet[Any]) -> QuerySet[Any]:
+    """Annotate what an application has that is alive."""
+    tokens, refresh_tokens, grants = (rows.filter(OF_APPLICATION, is_live) for rows, is_live in _live(rule))
+    return applications.annotate(
+        has_tokens=_any([tokens, refresh_tokens]), has_grants=_any([grants, _live_device_grants(rule)])
+    )
 
 
 def _uses(rule: InactivityRule, keys: Sequence[Any]) -> dict[Any, Kept]:
     """Return how the applications `keys`, which are in use, are used."""
     if not keys:
         return {}
-    tokens, refresh_tokens, grants = (rows.filter(OF_APPLICATION, is_live) for rows, is_live in _live(rule))
-    applications = _rows(get_application_model()).filter(is_among("pk", keys))
-    found = applications.annotate(
-        has_tokens=_any([tokens, refresh_tokens]), has_grants=_any([grants, _live_device_grants(rule)])
-    )
+    found = rule.uses.filter(is_among("pk", keys))
     uses = {}
     for pk, has_tokens, has_grants in found.values_list("pk", "has_tokens", "has_grants"):
         live = Kept.HAS_ACTIVE_TOKENS if has_tokens else Kept.HAS_ACTIVE_GRANTS if has_grants else None
@@ -315,30 +329,29 @@ def _dead_refresh_tokens(rule: InactivityRule, owned: Any) -> DeleteSome:
         refresh_tokens_with_end(rule.now).exclude(is_usable(rule.now)),
         among=_rows(get_refresh_token_model()).filter(owned),
         by="application",
-        followers=_unheld_access_tokens(rule),
+        followers=unheld(
+            _rows(get_access_token_model()).filter(expires__lt=rule.now),
+            get_refresh_token_model()._meta.get_field("access_token"),
+        ),
     )
 
 
 def _dead_access_tokens(rule: InactivityRule, owned: Any) -> DeleteSome:
-    among = _rows(get_access_token_model()).filter(owned)
-    return compile_delete_some(_unheld_access_tokens(rule), among=among, by="application", is_held=False)
+    rows, holder = _rows(get_access_token_model()), get_refresh_token_model()._meta.get_field("access_token")
+    over, among = rows.filter(expires__lt=rule.now), rows.filter(owned)
+    return compile_delete_some(over, among=among, by="application", holder=holder, is_held=False)
 
 
 def _dead_id_tokens(rule: InactivityRule, owned: Any) -> DeleteSome:
-    rows = _rows(get_id_token_model())
-    over = unheld(rows.filter(expires__lt=rule.now), get_access_token_model(), "id_token")
-    return compile_delete_some(over, among=rows.filter(owned), by="application", is_held=False)
+    rows, holder = _rows(get_id_token_model()), get_access_token_model()._meta.get_field("id_token")
+    over, among = rows.filter(expires__lt=rule.now), rows.filter(owned)
+    return compile_delete_some(over, among=among, by="application", holder=holder, is_held=False)
 
 
 def _expired_grants(rule: InactivityRule, owned: Any) -> DeleteSome:
     rows = _rows(get_grant_model())
-    over = rows.filter(expires__lt=rule.now)
-    return compile_delete_some(over, among=rows.filter(owned), by="application", is_held=False)
-
-
-def _unheld_access_tokens(rule: InactivityRule) -> QuerySet[Any]:
-    over = _rows(get_access_token_model()).filter(expires__lt=rule.now)
-    return unheld(over, get_refresh_token_model(), "access_token")
+    over, among = rows.filter(expires__lt=rule.now), rows.filter(owned)
+    return compile_delete_some(over, among=among, by="application", is_held=False)
 
 
 KINDS = (_dead_refresh_tokens, _dead_access_tokens, _dead_id_tokens, _expired_grants)

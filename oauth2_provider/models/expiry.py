@@ -25,7 +25,7 @@ from django.utils.functional import cached_property
 
 from ..batching import IsAnyOf, Walk, Window, estimated_count, estimated_total, with_retries
 from ..settings import oauth2_settings
-from .deletion import delete_rows
+from .deletion import delete_rows, unheld
 from .refresh_token import refresh_token_expire_timedelta
 from .registry import (
     get_access_token_model,
@@ -322,7 +322,7 @@ def _id_tokens(now: datetime) -> ExpiryStage:
     over = _rows(get_id_token_model()).filter(expires__lt=now)
     return ExpiryStage(
         name="id_tokens",
-        expired=unheld(over, get_access_token_model(), "id_token"),
+        expired=unheld(over, get_access_token_model()._meta.get_field("id_token")),
         candidates=over,
         order=("expires", "pk"),
     )
@@ -342,13 +342,4 @@ def _by_expires_alone(now: datetime) -> Iterator[ExpiryStage]:
 
 def _unheld_access_tokens(now: datetime) -> QuerySet[Any]:
     over = _rows(get_access_token_model()).filter(expires__lt=now)
-    return unheld(over, get_refresh_token_model(), "access_token")
-
-
-def unheld(rows: QuerySet[Any], holder: Any, name: str) -> QuerySet[Any]:
-    """Narrow `rows` to those that no `holder` refers to by its foreign key `name`.
-
-    A scalar subquery, not EXISTS: a probe of the index for each row, whatever a planner thinks of joins.
-    """
-    holding = _rows(holder).filter(**{name: OuterRef("pk")}).values("pk")[:1]
-    return rows.alias(holding=Subquery(holding)).filter(holding__isnull=True)
+    return unheld(over, get_refresh_token_model()._meta.get_field("access_token"))

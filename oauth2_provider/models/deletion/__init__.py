@@ -15,7 +15,7 @@ from typing import Any
 from django.contrib.contenttypes.fields import GenericRelation
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, models
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.signals import post_delete, pre_delete
 
 from ...batching import delete_window, in_chunks, is_among
@@ -68,6 +68,7 @@ def compile_delete_some(
     *,
     among: QuerySet[Any],
     by: str,
+    holder: Any = None,
     is_held: bool = True,
     followers: QuerySet[Any] | None = None,
 ) -> Callable[[int], tuple[Counter[str], int]]:
@@ -75,17 +76,31 @@ def compile_delete_some(
 
     It returns the rows that went, by table, and how many were chosen; for the rest see `delete_rows`. `among` is what
     the indexed field `by` finds, few of them other than `rows`, so that no planner looks for these in all the table.
+    What is referred to by the foreign key `holder` stays.
     """
     if connections[rows.db].vendor == "postgresql" and not slow_path_reasons(rows.model):
         references = [*_back_references(rows.model)] if is_held else []
-        return postgresql.DeleteSome(rows, among=among, references=references, followers=_by_set(followers))
+        return postgresql.DeleteSome(
+            rows, among=among, holder=holder, references=references, followers=_by_set(followers)
+        )
+    going = rows if holder is None else unheld(rows, holder)
 
     def delete_some(size: int) -> tuple[Counter[str], int]:
         keys = list(among.order_by(by).values_list("pk", flat=True)[:size])
-        named = rows.filter(is_among("pk", keys))
+        named = going.filter(is_among("pk", keys))
         return delete_rows(named, is_held=is_held, followers=followers), len(keys)
 
     return delete_some
+
+
+def unheld(rows: QuerySet[Any], holder: Any) -> QuerySet[Any]:
+    """Narrow `rows` to those that nothing refers to by the foreign key `holder`.
+
+    A scalar subquery, not EXISTS: a probe of the index for each row, whatever a planner thinks of joins.
+    """
+    holders = holder.model._base_manager.using(rows.db).order_by()
+    holding = holders.filter(**{holder.name: OuterRef("pk")}).values("pk")[:1]
+    return rows.alias(holding=Subquery(holding)).filter(holding__isnull=True)
 
 
 def delete_in_use(rows: QuerySet[Any]) -> None:

@@ -95,7 +95,8 @@ def delete_rows(
 class DeleteSome:
     """Likewise, of `rows` those in a choice of some rows of `among`: compiled once, called with how many to choose.
 
-    What is chosen is found again by its place in the table. If it was changed meanwhile, it stays.
+    What is chosen is found again by its place in the table. If it was changed meanwhile, it stays. So does what the
+    foreign key `holder` refers to, which is asked of all that is chosen at once.
     """
 
     def __init__(
@@ -103,18 +104,27 @@ class DeleteSome:
         rows: QuerySet[Any],
         *,
         among: QuerySet[Any],
+        holder: Any,
         references: list[Any],
         followers: QuerySet[Any] | None,
     ) -> None:
         statement = Statement(rows.db)
         place = f"{statement.quote(rows.model._meta.db_table)}.ctid"
-        choice, parameters = _compile(among.values(place=RawSQL(place, [])))
+        choice, parameters = _compile(among.values(chosen_place=RawSQL(place, []), chosen_key=F("pk")))
         self.at_size = len(parameters)
-        statement.add("chosen", f"SELECT ARRAY({choice} LIMIT %s) AS places", [*parameters, 0])
+        statement.add(
+            "chosen",
+            "SELECT array_agg(chosen_place) AS places, array_agg(chosen_key) AS keys "
+            f"FROM ({choice} LIMIT %s) choice",
+            [*parameters, 0],
+        )
         is_chosen = RawSQL(f"{place} = ANY ((SELECT places FROM chosen)::tid[])", [], models.BooleanField())
-        deleted = _add_deletes(statement, rows.filter(is_chosen), references, followers)
+        going = rows.filter(is_chosen)
+        if holder is not None:
+            going = going.exclude(pk__in=RawSQL(_held(statement, holder), []))
+        deleted = _add_deletes(statement, going, references, followers)
         self.compiled = statement.compile(
-            deleted, also=["(SELECT cardinality(places) FROM chosen)", *PLANNED_AS_BEFORE]
+            deleted, also=["(SELECT coalesce(cardinality(places), 0) FROM chosen)", *PLANNED_AS_BEFORE]
         )
         self.parameters = statement.parameters
 
@@ -124,6 +134,14 @@ class DeleteSome:
         parameters[self.at_size] = size
         counts, (chosen, *_) = self.compiled.execute(parameters)
         return counts, chosen
+
+
+def _held(statement: Statement, holder: Any) -> str:
+    """Return what selects those of the `chosen` keys that the foreign key `holder` refers to."""
+    quote = statement.quote
+    column, kind = quote(holder.column), holder.db_type(connections[statement.using])
+    table = quote(holder.model._meta.db_table)
+    return f"SELECT {column} FROM {table} WHERE {column} = ANY ((SELECT keys FROM chosen)::{kind}[])"
 
 
 PLANNED_AS_BEFORE = ["set_config('enable_seqscan', %s, true)"]
