@@ -40,11 +40,10 @@ from ..models import (
     get_id_token_model,
     get_refresh_token_model,
 )
-from ..models.deletion import compile_delete_some, delete_rows, slow_path_reasons, unheld
+from ..models.deletion import DeleteSome, compile_delete_some, delete_rows, slow_path_reasons, unheld
 from ..models.expiry import is_usable, refresh_tokens_with_end
 from ..settings import oauth2_settings
 
-DeleteSome = Callable[[int], tuple[Counter[str], int]]
 OF_APPLICATION = Q(application=OuterRef("pk"))
 IN_BRIEF = ("pk", "client_id", "name", "skip_authorization", "is_young", "was_used", "is_in_use")
 """What a verdict goes by and says of an application, and of what it has (see `_with_evidence`)."""
@@ -164,19 +163,22 @@ class DeadRows:
         """Delete about `size` rows, from the kind of that number on.
 
         Returns the rows that went, by table, and the number of the kind to go on with; None after the last. A kind is
-        done when there was no more of it to look at than there was room for, or when of `size` rows nothing went.
-        The caller holds the transaction. What is live stays: an application that is used meanwhile loses nothing.
+        done when all that was looked at went, and there was room for more, or nothing did: some may be held by rows
+        that another clean-up is about to take. The caller holds the transaction. What is live stays: an application
+        that is used meanwhile loses nothing.
         """
         counts: Counter[str] = Counter()
         owners = list(self._unused.all())
         while owners and kind < len(KINDS) and (left := size - counts.total()) > 0:
-            removed, chosen = self._delete(kind, owners)(left)
+            removed, chosen, stayed = self._delete(kind, owners)(left)
             counts += removed
-            is_stuck = not removed.total()
-            if chosen < left or (is_stuck and left == size):
-                kind += 1
-            elif is_stuck:  # what stays may fill what room is left: the next call looks further
+            is_stuck = stayed == chosen
+            if (
+                is_stuck and chosen == left < size
+            ):  # live rows fill the room that is left: the next call sees further
                 break
+            if is_stuck or (not stayed and chosen < left):
+                kind += 1
         return counts, kind if owners and kind < len(KINDS) else None
 
     def _delete(self, kind: int, owners: list[Any]) -> DeleteSome:

@@ -30,6 +30,9 @@ from ..registry import (
 from ..use import raise_marks, remember_use, uses, witnesses_use
 from . import postgresql, returning
 
+DeleteSome = Callable[[int], tuple[Counter[str], int, int]]
+"""See `compile_delete_some`."""
+
 
 def delete_rows(
     rows: QuerySet[Any],
@@ -71,12 +74,12 @@ def compile_delete_some(
     holder: Any = None,
     is_held: bool = True,
     followers: QuerySet[Any] | None = None,
-) -> Callable[[int], tuple[Counter[str], int]]:
+) -> DeleteSome:
     """Return what deletes those of `rows` that are in a choice of so many rows of `among` as it is called with.
 
-    It returns the rows that went, by table, and how many were chosen; for the rest see `delete_rows`. `among` is what
-    the indexed field `by` finds, few of them other than `rows`, so that no planner looks for these in all the table.
-    What is referred to by the foreign key `holder` stays.
+    It returns the rows that went, by table, how many were chosen, and how many of these stayed; for the rest see
+    `delete_rows`. `among` is what the indexed field `by` finds, few of them other than `rows`, so that no planner looks
+    for these in all the table. What is referred to by the foreign key `holder` stays.
     """
     if connections[rows.db].vendor == "postgresql" and not slow_path_reasons(rows.model):
         references = [*_back_references(rows.model)] if is_held else []
@@ -85,10 +88,11 @@ def compile_delete_some(
         )
     going = rows if holder is None else unheld(rows, holder)
 
-    def delete_some(size: int) -> tuple[Counter[str], int]:
+    def delete_some(size: int) -> tuple[Counter[str], int, int]:
         keys = list(among.order_by(by).values_list("pk", flat=True)[:size])
         named = going.filter(is_among("pk", keys))
-        return delete_rows(named, is_held=is_held, followers=followers), len(keys)
+        counts = delete_rows(named, is_held=is_held, followers=followers)
+        return counts, len(keys), len(keys) - counts[rows.model._meta.db_table]
 
     return delete_some
 

@@ -95,8 +95,8 @@ def delete_rows(
 class DeleteSome:
     """Likewise, of `rows` those in a choice of some rows of `among`: compiled once, called with how many to choose.
 
-    What is chosen is found again by its place in the table. If it was changed meanwhile, it stays. So does what the
-    foreign key `holder` refers to, which is asked of all that is chosen at once.
+    What is chosen is found again by its place in the table; what was changed meanwhile may stay. What the foreign key
+    `holder` refers to stays, which is asked of all that is chosen at once.
     """
 
     def __init__(
@@ -108,8 +108,9 @@ class DeleteSome:
         references: list[Any],
         followers: QuerySet[Any] | None,
     ) -> None:
+        self.table = rows.model._meta.db_table
         statement = Statement(rows.db)
-        place = f"{statement.quote(rows.model._meta.db_table)}.ctid"
+        place = f"{statement.quote(self.table)}.ctid"
         choice, parameters = _compile(among.values(chosen_place=RawSQL(place, []), chosen_key=F("pk")))
         self.at_size = len(parameters)
         statement.add(
@@ -124,16 +125,16 @@ class DeleteSome:
             going = going.exclude(pk__in=RawSQL(_held(statement, holder), []))
         deleted = _add_deletes(statement, going, references, followers)
         self.compiled = statement.compile(
-            deleted, also=["(SELECT coalesce(cardinality(places), 0) FROM chosen)", *PLANNED_AS_BEFORE]
+            deleted, also=["(SELECT coalesce(cardinality(places), 0) FROM chosen)", PLAN_AS_BEFORE]
         )
         self.parameters = statement.parameters
 
-    def __call__(self, size: int) -> tuple[Counter[str], int]:
-        """Delete; returns the rows that went, by table, and how many were chosen."""
-        parameters = [*self.parameters, *_planned_by_indexes(self.compiled.using)]
+    def __call__(self, size: int) -> tuple[Counter[str], int, int]:
+        """Delete; returns the rows that went, by table, how many were chosen, and how many of these stayed."""
+        parameters = [*self.parameters, _plan_by_indexes(self.compiled.using)]
         parameters[self.at_size] = size
         counts, (chosen, *_) = self.compiled.execute(parameters)
-        return counts, chosen
+        return counts, chosen, chosen - counts[self.table]
 
 
 def _held(statement: Statement, holder: Any) -> str:
@@ -144,12 +145,12 @@ def _held(statement: Statement, holder: Any) -> str:
     return f"SELECT {column} FROM {table} WHERE {column} = ANY ((SELECT keys FROM chosen)::{kind}[])"
 
 
-PLANNED_AS_BEFORE = ["set_config('enable_seqscan', %s, true)"]
-"""What a statement selects to put back the settings by which it was planned."""
+PLAN_AS_BEFORE = "set_config('enable_seqscan', %s, true)"
+"""What a statement selects to put back the setting by which it was planned."""
 
 
-def _planned_by_indexes(using: str) -> Sequence[str]:
-    """Have the next statement planned by indexes alone; returns the parameters of PLANNED_AS_BEFORE.
+def _plan_by_indexes(using: str) -> str:
+    """Have the next statement planned by indexes alone; returns the parameter of its PLAN_AS_BEFORE.
 
     To choose some of many rows, a planner begins at the front of the table, where earlier windows left nothing; told an
     order that keeps it from there, it reads and sorts them all.
@@ -157,7 +158,7 @@ def _planned_by_indexes(using: str) -> Sequence[str]:
     with connections[using].cursor() as cursor:
         cursor.execute("SELECT current_setting('enable_seqscan'), set_config('enable_seqscan', 'off', true)")
         before, _ = cursor.fetchone()
-    return [before]
+    return str(before)
 
 
 def _add_deletes(

@@ -168,3 +168,16 @@ def test_where_another_clean_up_takes_rows_of_a_window_the_rest_still_goes_in_wi
     windows = cleaning.get()
     assert (sum(windows), max(windows) <= 12) == (20, True), windows
     assert not RefreshToken.objects.exists()
+
+
+@on_servers
+def test_a_token_that_comes_alive_while_its_window_waits_for_it_stays(engine: EngineDatabase) -> None:
+    application = make_dormant("renewed")
+    for name in ("one", "two"):
+        AccessToken.objects.create(token=name, application=application, expires="2020-01-01T00:00Z")
+    with transaction.atomic():
+        AccessToken.objects.filter(token="one").update(expires="2100-01-01T00:00Z")  # not committed yet
+        cleaning = InThread(lambda: delete_windows(application, size=12))
+        wait_for_a_waiting_connection()
+    assert sum(cleaning.get()) == 1
+    assert AccessToken.objects.get().token == "one"

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from django.db.models.signals import post_delete
 
-from oauth2_provider.models import DeviceGrant
+from oauth2_provider.models import AccessToken, DeviceGrant, IDToken
 from oauth2_provider.models.deletion import compile_delete_some
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine
+from tests.oauth2_provider.credentials import make_client
 
 TABLE = DeviceGrant._meta.db_table
 
@@ -41,15 +42,39 @@ def test_some_rows_go_at_a_time_and_it_is_told_how_many_were_looked_at(
         post_delete.connect(listen, sender=DeviceGrant)
     try:
         delete_some = compile_delete_some(denied, among=among, by="client_id", is_held=False)
-        gone, looked_at = [], []
+        gone, looked_at, stayed = [], [], []
         for _ in range(3):
-            counts, chosen = delete_some(4)
+            counts, chosen, left = delete_some(4)
             gone.append(counts[TABLE])
             looked_at.append(chosen)
+            stayed.append(left)
     finally:
         post_delete.disconnect(listen, sender=DeviceGrant)
     assert (sum(gone), gone[2], looked_at) == (5, 0, [4, min(4, 6 - gone[0]), 1])
+    assert stayed == [chosen - went for chosen, went in zip(looked_at, gone, strict=True)]
     assert set(DeviceGrant.objects.values_list("client_id", "status")) == {
         ("mine", "authorized"),
         ("others", "denied"),
     }
+
+
+@on_every_engine
+def test_what_a_row_of_another_table_holds_stays(engine: EngineDatabase) -> None:
+    application = make_client("client")
+    _, held, other = (
+        IDToken.objects.create(application=owner, expires="2020-01-01T00:00Z")
+        for owner in (application, application, make_client("another"))
+    )
+    AccessToken.objects.create(
+        token="holder", application=application, id_token=held, expires="2100-01-01T00:00Z"
+    )
+    delete_some = compile_delete_some(
+        IDToken.objects.order_by(),
+        among=IDToken.objects.filter(application=application).order_by(),
+        by="application",
+        holder=AccessToken._meta.get_field("id_token"),
+        is_held=False,
+    )
+    for expected in (({IDToken._meta.db_table: 1}, 2, 1), ({IDToken._meta.db_table: 0}, 1, 1)):
+        assert delete_some(5) == expected
+    assert {*IDToken.objects.all()} == {held, other}
