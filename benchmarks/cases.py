@@ -165,7 +165,11 @@ CASES = {
     "engine": Case(
         title="clear_expired as a Run; the limit is calling clear_expired()",
         mix="full",
-        contenders=(_clear("run", OURS, windows="fixed"), _clear("clear_expired", LIMIT)),
+        contenders=(
+            _clear("run", OURS),
+            _clear("run", "with windows of 10,000 rows", windows="fixed"),
+            _clear("clear_expired", LIMIT),
+        ),
         provider=CLEARING,
     ),
     "revoke_user": Case(
