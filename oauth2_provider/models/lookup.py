@@ -38,7 +38,8 @@ def change(manager: Any, pk: Any, values: Mapping[str, Any], **conditions: Any) 
     where = {"pk": pk, **conditions}
     if not _is_plain(manager):
         return manager.get(pk=pk) if manager.filter(**where).update(**values) else None
-    kept, key = _kept(manager.db), (manager.model, tuple(values), tuple(where))
+    sizes = tuple(len(value) if isinstance(value, tuple) else 1 for value in where.values())
+    kept, key = _kept(manager.db), (manager.model, tuple(values), tuple(where), sizes)
     if key not in kept:
         kept[key] = _Change(manager, values, where)
     return kept[key].make(values, where)
