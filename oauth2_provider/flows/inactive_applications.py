@@ -173,10 +173,8 @@ class DeadRows:
             removed, chosen, stayed = self._delete(kind, owners)(left)
             counts += removed
             is_stuck = stayed == chosen
-            if (
-                is_stuck and chosen == left < size
-            ):  # live rows fill the room that is left: the next call sees further
-                break
+            if is_stuck and chosen == left < size:
+                break  # live rows fill the room that is left: the next call sees further
             if is_stuck or (not stayed and chosen < left):
                 kind += 1
         return counts, kind if owners and kind < len(KINDS) else None
