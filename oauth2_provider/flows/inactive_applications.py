@@ -40,8 +40,8 @@ from ..models import (
     get_id_token_model,
     get_refresh_token_model,
 )
-from ..models.deletion import DeleteSome, compile_delete_some, delete_rows, slow_path_reasons, unheld
-from ..models.expiry import is_usable, refresh_tokens_with_end
+from ..models.deletion import DeleteSome, compile_delete_some, delete_rows, slow_path_reasons
+from ..models.expiry import is_usable, refresh_tokens_with_end, unheld_access_tokens
 from ..settings import oauth2_settings
 
 OF_APPLICATION = Q(application=OuterRef("pk"))
@@ -170,16 +170,16 @@ class DeadRows:
         counts: Counter[str] = Counter()
         owners = list(self._unused.all())
         while owners and kind < len(KINDS) and (left := size - counts.total()) > 0:
-            removed, chosen, stayed = self._delete(kind, owners)(left)
-            counts += removed
-            is_stuck = stayed == chosen
-            if is_stuck and chosen == left < size:
+            outcome = self._compiled(kind, owners)(left)
+            counts += outcome.counts
+            is_stuck = outcome.stayed == outcome.chosen
+            if is_stuck and outcome.chosen == left < size:
                 break  # live rows fill the room that is left: the next call sees further
-            if is_stuck or (not stayed and chosen < left):
+            if is_stuck or (not outcome.stayed and outcome.chosen < left):
                 kind += 1
         return counts, kind if owners and kind < len(KINDS) else None
 
-    def _delete(self, kind: int, owners: list[Any]) -> DeleteSome:
+    def _compiled(self, kind: int, owners: list[Any]) -> DeleteSome:
         if owners != self._owners:
             self._owners, self._deletes = owners, {}
         if kind not in self._deletes:
@@ -329,10 +329,7 @@ def _dead_refresh_tokens(rule: InactivityRule, owned: Any) -> DeleteSome:
         refresh_tokens_with_end(rule.now).exclude(is_usable(rule.now)),
         among=_rows(get_refresh_token_model()).filter(owned),
         by="application",
-        followers=unheld(
-            _rows(get_access_token_model()).filter(expires__lt=rule.now),
-            get_refresh_token_model()._meta.get_field("access_token"),
-        ),
+        followers=unheld_access_tokens(rule.now),
     )
 
 

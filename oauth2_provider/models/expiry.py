@@ -261,7 +261,7 @@ def _refresh_tokens(now: datetime, kinds: Kinds) -> ExpiryStage:
         candidates=rows.none(),
         order=("pk",),
         is_held=True,
-        followers=_unheld_access_tokens(now),
+        followers=unheld_access_tokens(now),
         kinds=kinds,
     )
 
@@ -277,7 +277,7 @@ def _idle_refresh_tokens(now: datetime) -> ExpiryStage | None:
         order=("expires", "pk"),
         path="access_token",
         is_held=True,
-        followers=_unheld_access_tokens(now),
+        followers=unheld_access_tokens(now),
     )
 
 
@@ -292,7 +292,7 @@ def _revoked_refresh_tokens(now: datetime) -> ExpiryStage | None:
         candidates=rows,
         order=("revoked", "pk"),
         is_held=True,
-        followers=_unheld_access_tokens(now),
+        followers=unheld_access_tokens(now),
     )
 
 
@@ -304,7 +304,7 @@ def _orphaned_refresh_tokens(now: datetime) -> ExpiryStage:
         candidates=rows,
         order=("pk",),
         is_held=True,
-        followers=_unheld_access_tokens(now),
+        followers=unheld_access_tokens(now),
         lead=("access_token", _rows(get_refresh_token_model()).filter(access_token__isnull=True)),
     )
 
@@ -312,7 +312,7 @@ def _orphaned_refresh_tokens(now: datetime) -> ExpiryStage:
 def _access_tokens(now: datetime) -> ExpiryStage:
     return ExpiryStage(
         name="access_tokens",
-        expired=_unheld_access_tokens(now),
+        expired=unheld_access_tokens(now),
         candidates=_rows(get_access_token_model()).filter(expires__lt=now),
         order=("expires", "pk"),
     )
@@ -340,6 +340,7 @@ def _by_expires_alone(now: datetime) -> Iterator[ExpiryStage]:
         yield ExpiryStage(name=name, expired=rows, candidates=rows, order=("expires", "pk"))
 
 
-def _unheld_access_tokens(now: datetime) -> QuerySet[Any]:
+def unheld_access_tokens(now: datetime) -> QuerySet[Any]:
+    """Return the access tokens that are expired and that no refresh token holds."""
     over = _rows(get_access_token_model()).filter(expires__lt=now)
     return unheld(over, get_refresh_token_model()._meta.get_field("access_token"))

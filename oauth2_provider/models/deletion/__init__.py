@@ -29,8 +29,9 @@ from ..registry import (
 )
 from ..use import raise_marks, remember_use, uses, witnesses_use
 from . import postgresql, returning
+from .outcome import Outcome
 
-DeleteSome = Callable[[int], tuple[Counter[str], int, int]]
+DeleteSome = Callable[[int], Outcome]
 """See `compile_delete_some`."""
 
 
@@ -77,22 +78,25 @@ def compile_delete_some(
 ) -> DeleteSome:
     """Return what deletes those of `rows` that are in a choice of so many rows of `among` as it is called with.
 
-    It returns the rows that went, by table, how many were chosen, and how many of these stayed; for the rest see
-    `delete_rows`. `among` is what the indexed field `by` finds, few of them other than `rows`, so that no planner looks
-    for these in all the table. What is referred to by the foreign key `holder` stays.
+    `among` is what the indexed field `by` finds, few of them other than `rows`, so that no planner looks for these in
+    all the table. What is referred to by the foreign key `holder` stays; for the rest see `delete_rows`.
     """
     if connections[rows.db].vendor == "postgresql" and not slow_path_reasons(rows.model):
         references = [*_back_references(rows.model)] if is_held else []
-        return postgresql.DeleteSome(
-            rows, among=among, holder=holder, references=references, followers=_by_set(followers)
-        )
+        try:
+            return postgresql.DeleteSome(
+                rows, among=among, holder=holder, references=references, followers=_by_set(followers)
+            )
+        except EmptyResultSet:  # the condition cannot be met: `pk__in=[]`
+            return lambda size: Outcome()
     going = rows if holder is None else unheld(rows, holder)
 
-    def delete_some(size: int) -> tuple[Counter[str], int, int]:
+    def delete_some(size: int) -> Outcome:
         keys = list(among.order_by(by).values_list("pk", flat=True)[:size])
         named = going.filter(is_among("pk", keys))
         counts = delete_rows(named, is_held=is_held, followers=followers)
-        return counts, len(keys), len(keys) - counts[rows.model._meta.db_table]
+        stayed = len(keys) - counts[rows.model._meta.db_table]
+        return Outcome(counts=counts, chosen=len(keys), stayed=stayed)
 
     return delete_some
 

@@ -23,6 +23,7 @@ from ...settings import oauth2_settings
 from ..application import USE_RESOLUTION
 from ..registry import get_access_token_model, get_application_model, get_id_token_model
 from ..use import witnesses_use
+from .outcome import Outcome
 
 
 @dataclass
@@ -129,12 +130,11 @@ class DeleteSome:
         )
         self.parameters = statement.parameters
 
-    def __call__(self, size: int) -> tuple[Counter[str], int, int]:
-        """Delete; returns the rows that went, by table, how many were chosen, and how many of these stayed."""
+    def __call__(self, size: int) -> Outcome:
         parameters = [*self.parameters, _plan_by_indexes(self.compiled.using)]
         parameters[self.at_size] = size
         counts, (chosen, *_) = self.compiled.execute(parameters)
-        return counts, chosen, chosen - counts[self.table]
+        return Outcome(counts=counts, chosen=chosen, stayed=chosen - counts[self.table])
 
 
 def _held(statement: Statement, holder: Any) -> str:

@@ -266,6 +266,7 @@ def test_an_application_used_between_two_windows_loses_no_more(engine: EngineDat
         _, kind = dead.delete(size=1, kind=kind)
     assert AccessToken.objects.filter(application=stays).count() == left
     assert not AccessToken.objects.filter(application=goes).exists()
+    assert DeadRows(rule(), [stays.pk]).delete(size=1) == ({}, None)
 
 
 @pytest.mark.django_db

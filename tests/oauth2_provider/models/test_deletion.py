@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.db.models.signals import post_delete
 
 from oauth2_provider.models import AccessToken, DeviceGrant, IDToken
 from oauth2_provider.models.deletion import compile_delete_some
+from oauth2_provider.models.deletion.outcome import Outcome
 from tests.databases import EngineDatabase
 from tests.engines import on_every_engine
 from tests.oauth2_provider.credentials import make_client
@@ -44,10 +46,10 @@ def test_some_rows_go_at_a_time_and_it_is_told_how_many_were_looked_at(
         delete_some = compile_delete_some(denied, among=among, by="client_id", is_held=False)
         gone, looked_at, stayed = [], [], []
         for _ in range(3):
-            counts, chosen, left = delete_some(4)
-            gone.append(counts[TABLE])
-            looked_at.append(chosen)
-            stayed.append(left)
+            outcome = delete_some(4)
+            gone.append(outcome.counts[TABLE])
+            looked_at.append(outcome.chosen)
+            stayed.append(outcome.stayed)
     finally:
         post_delete.disconnect(listen, sender=DeviceGrant)
     assert (sum(gone), gone[2], looked_at) == (5, 0, [4, min(4, 6 - gone[0]), 1])
@@ -75,6 +77,16 @@ def test_what_a_row_of_another_table_holds_stays(engine: EngineDatabase) -> None
         holder=AccessToken._meta.get_field("id_token"),
         is_held=False,
     )
-    for expected in (({IDToken._meta.db_table: 1}, 2, 1), ({IDToken._meta.db_table: 0}, 1, 1)):
-        assert delete_some(5) == expected
+    for gone, chosen in ((1, 2), (0, 1)):
+        counts = Counter({IDToken._meta.db_table: gone})
+        assert delete_some(5) == Outcome(counts=counts, chosen=chosen, stayed=1)
     assert {*IDToken.objects.all()} == {held, other}
+
+
+@on_every_engine
+def test_where_no_row_can_be_meant_none_is_looked_at(engine: EngineDatabase) -> None:
+    make_codes("mine", status="denied", count=1)
+    rows = DeviceGrant.objects.order_by()
+    delete_some = compile_delete_some(rows, among=rows.filter(pk__in=[]), by="client_id")
+    assert delete_some(4) == Outcome()
+    assert rows.exists()
