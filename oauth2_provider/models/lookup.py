@@ -1,4 +1,4 @@
-"""One row by a unique column: the queries that every request waits for, compiled once for a connection.
+"""One row by a unique column: the statements that every request or window waits for, compiled once for a connection.
 
 Django builds a statement anew each time, which costs more than the database takes to answer it. Here the statement, the
 converters and the way from columns to instances are kept; what is fetched are ordinary, whole instances.
@@ -47,7 +47,7 @@ def change(manager: Any, pk: Any, values: Mapping[str, Any], **conditions: Any) 
 
 def _kept(using: str) -> dict[Any, Any]:
     """Return the statements kept for the connection, with which they live and die."""
-    kept: dict[Any, Any] = vars(connections[using]).setdefault("_oauth2_provider_lookups", {})
+    kept: dict[Any, Any] = vars(connections[using]).setdefault("_oauth2_provider_statements", {})
     return kept
 
 
@@ -121,9 +121,9 @@ class _Change:
         connection = connections[manager.db]
         self.sql, parameters = query.get_compiler(manager.db).as_sql()
         if len(parameters) != len(self._parameters(values, where)):
-            message = f"Not a plain UPDATE: {self.sql}"
+            message = f"A value of a compiled UPDATE must not be None or an expression: {', '.join(values)}"
             raise ValueError(message)
-        self.select: _Select | None = None
+        self.select: _Select | None = None  # MariaDB returns what it inserts, but not what it updates
         if connection.vendor != "mysql" and connection.features.can_return_columns_from_insert:
             self.select = _Select(_rows(manager, ()))
             self.sql += f" RETURNING {', '.join(map(connection.ops.quote_name, self.select.columns))}"

@@ -138,6 +138,14 @@ def test_a_row_that_does_not_meet_the_conditions_is_not_changed(engine: EngineDa
     assert Application.objects.get().name == "before"
 
 
+@pytest.mark.django_db
+def test_a_change_to_nothing_is_refused_by_name() -> None:
+    application = make_client("client", user=make_user("ann"))
+    with pytest.raises(ValueError, match=r"must not be None or an expression: user_id$"):
+        change(Application.objects, application.pk, {"user_id": None})
+    assert Application.objects.get().user is not None
+
+
 class Living(models.Manager):
     """A manager of a site's own that hides some rows."""
 
