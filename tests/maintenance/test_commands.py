@@ -170,9 +170,10 @@ def test_at_a_terminal_everybodys_tokens_are_revoked_once_the_word_is_typed(
     terminal, other_end = pty.openpty()
     process = start_command(engine, "revoke_user_tokens", "--everybody", "--json", terminal=other_end)
     os.close(other_end)
-    shown = ""
-    while "to go on: " not in shown:
-        shown += os.read(terminal, 1000).decode()
+    written = b""
+    while b"to go on: " not in written:
+        written += os.read(terminal, 1000)
+    shown = written.decode()
     if typed == CTRL_C:
         press_ctrl_c(process)
     else:
